@@ -1,0 +1,1 @@
+"""The gateway daemon: takes uplinks from concentrators, stores them durably, relays them in order."""

@@ -1,0 +1,1 @@
+"""The `spatz` command: a thin skin over the functions of this package."""
