@@ -1,0 +1,47 @@
+# The words everybody uses; CI says the same ones. Options go through: make demo ARGS="--json --minutes 1"
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help demo test check format bench soak docs payload clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
+
+demo: .prepare ## a city block without hardware: sensors, radio, gateway, server, live on this machine
+	@$(BIN)/spatz-bench demo $(ARGS)
+
+test: .prepare ## unit tests, real-part tests and the bench scenarios
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .prepare ## format, lint, types, import contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/spatz payload check
+
+format: .prepare ## bring the tree into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .prepare ## benchmarks, one JSON object a line
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: .prepare ## long randomised runs, by hand
+	@$(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+
+docs: ## the documentation site into site/
+	@.ci/prepare docs
+	$(BIN)/mkdocs build --strict $(ARGS)
+
+payload: .prepare ## generate everything that follows from the payload profiles
+	$(BIN)/spatz payload build $(ARGS)
+
+clean: ## remove what the commands above have made
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.PHONY: .prepare
+.prepare:
+	@.ci/prepare
