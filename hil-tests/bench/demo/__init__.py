@@ -1,0 +1,1 @@
+"""The demo: a city block on one machine, and a verdict on whether every promise was kept."""
