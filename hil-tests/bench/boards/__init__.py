@@ -1,0 +1,1 @@
+"""Virtual boards: genuine MicroPython behind a console that mpremote, esptool and a terminal accept."""
