@@ -1,0 +1,34 @@
+"""One transmission and its two receive windows, computed together and carried as one value."""
+
+
+class Window:
+    """A receive window: opens `delay_ms` after the end of the uplink, on `freq_hz` with `sf` and `bw_hz`."""
+
+    def __init__(self):
+        self.delay_ms = 0
+        self.freq_hz = 0
+        self.sf = 0
+        self.bw_hz = 0
+
+
+class Exchange:
+    """What the radio has to do for one uplink.
+
+    `frame`: PHYPayload (a view, valid until the exchange is concluded); `freq_hz`, `sf`, `bw_hz`; `power_dbm`: EIRP;
+    `airtime_us`; `rx1`, `rx2`: `Window`. The stack owns one such object and fills it anew for each uplink.
+    """
+
+    def __init__(self, wants):
+        self.frame = None
+        self.freq_hz = 0
+        self.sf = 0
+        self.bw_hz = 0
+        self.power_dbm = 0
+        self.airtime_us = 0
+        self.rx1 = Window()
+        self.rx2 = Window()
+        self._wants = wants
+
+    def wants(self, frame):
+        """Whether `frame`, heard in RX1, is a genuine answer to us, so that RX2 stays closed. Changes nothing."""
+        return self._wants(frame)

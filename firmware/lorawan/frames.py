@@ -1,0 +1,173 @@
+"""PHYPayloads: built into a buffer, and taken apart (TS001-1.0.4 sections 4 and 6.2). Byte positions, no state.
+
+data frame    MHDR(1)  DevAddr(4)  FCtrl(1)  FCnt(2)  FOpts(0..15)  [FPort(1)  FRMPayload]  MIC(4)
+Join-Request  MHDR(1)  JoinEUI(8)  DevEUI(8)  DevNonce(2)  MIC(4)
+Join-Accept   MHDR(1)  AES{ JoinNonce(3)  NetID(3)  DevAddr(4)  DLSettings(1)  RXDelay(1)  [CFList(16)]  MIC(4) }
+"""
+
+from .crypto import DOWN, UP, mic_matches
+from .errors import Malformed
+
+# FType, bits 7..5 of MHDR (TS001-1.0.4 4.2.1); Major R1 is 0.
+JOIN_REQUEST = 0x00
+JOIN_ACCEPT = 0x20
+UNCONFIRMED_UP = 0x40
+UNCONFIRMED_DOWN = 0x60
+CONFIRMED_UP = 0x80
+CONFIRMED_DOWN = 0xA0
+
+# FCtrl (TS001-1.0.4 4.3.1)
+ADR = 0x80
+ADR_ACK_REQ = 0x40
+ACK = 0x20
+F_PENDING = 0x10
+CLASS_B = 0x10
+
+JOIN_REQUEST_BYTES = 23
+JOIN_ACCEPT_BYTES = (17, 33)
+MIC_BYTES = 4
+FOPTS_MAX_BYTES = 15
+_FHDR_END = 8  # MHDR and FHDR without FOpts
+_DATA_MIN_BYTES = _FHDR_END + MIC_BYTES
+
+
+def build_join_request(buffer, app_key, join_eui, dev_eui, dev_nonce):
+    """Write a Join-Request into `buffer`; gives its length. EUIs as 8 wire bytes, `app_key` a `crypto.Key`."""
+    buffer[0] = JOIN_REQUEST
+    buffer[1:9] = join_eui
+    buffer[9:17] = dev_eui
+    buffer[17] = dev_nonce & 0xFF
+    buffer[18] = dev_nonce >> 8
+    _put_mic(buffer, 19, app_key.mic(buffer, 19))
+    return JOIN_REQUEST_BYTES
+
+
+def build_data(buffer, ftype, dev_addr, fctrl, fcnt, fopts, fopts_len, port, data, nwk_key, app_key):
+    """Write a data frame into `buffer`; gives its length.
+
+    `dev_addr` 4 wire bytes; `fctrl` without FOptsLen; `fcnt` 32 bits; `fopts[:fopts_len]` at most 15 bytes; `port` None
+    for a frame without FPort; keys are `crypto.Key`s.
+    """
+    direction = UP if ftype in (UNCONFIRMED_UP, CONFIRMED_UP) else DOWN
+    buffer[0] = ftype
+    for i in range(4):
+        buffer[1 + i] = dev_addr[i]
+    buffer[5] = fctrl | fopts_len
+    buffer[6] = fcnt & 0xFF
+    buffer[7] = (fcnt >> 8) & 0xFF
+    end = _FHDR_END
+    for i in range(fopts_len):
+        buffer[end] = fopts[i]
+        end += 1
+    if port is not None:
+        buffer[end] = port
+        end += 1
+        start = end
+        for byte in data:
+            buffer[end] = byte
+            end += 1
+        (nwk_key if port == 0 else app_key).crypt(buffer, start, end, direction, dev_addr, fcnt)
+    _put_mic(buffer, end, nwk_key.data_mic(buffer, end, direction, dev_addr, fcnt))
+    return end + MIC_BYTES
+
+
+def _put_mic(buffer, at, mic):
+    for i in range(MIC_BYTES):
+        buffer[at + i] = mic[i]
+
+
+class DataFrame:
+    """A data frame taken apart: fields and positions in `raw`; nothing is decrypted or checked against a key.
+
+    `ftype`; `uplink`; `confirmed`; `dev_addr` (4 wire bytes); `fctrl`; `fcnt16`; `fopts` = raw[8:fopts_end];
+    `port` or None; FRMPayload = raw[payload_start:mic_at].
+    """
+
+    def __init__(self, raw):
+        """Raises `Malformed` for what a receiver has to drop unread (TS001-1.0.4 4.1 to 4.3)."""
+        length = len(raw)
+        if length < _DATA_MIN_BYTES:
+            raise Malformed("%d bytes are too few for a data frame" % length)
+        if raw[0] & 0x03:
+            raise Malformed("major version %d" % (raw[0] & 0x03))
+        self.ftype = raw[0] & 0xE0
+        if not UNCONFIRMED_UP <= self.ftype <= CONFIRMED_DOWN:
+            raise Malformed("frame type %d carries no data" % (self.ftype >> 5))
+        self.raw = raw
+        self.uplink = self.ftype in (UNCONFIRMED_UP, CONFIRMED_UP)
+        self.confirmed = self.ftype in (CONFIRMED_UP, CONFIRMED_DOWN)
+        self.dev_addr = bytes(raw[1:5])
+        self.fctrl = raw[5]
+        self.fcnt16 = raw[6] | raw[7] << 8
+        self.mic_at = length - MIC_BYTES
+        self.fopts_end = _FHDR_END + (self.fctrl & 0x0F)
+        if self.fopts_end > self.mic_at:
+            raise Malformed("FOpts run past the MIC")
+        if self.fopts_end < self.mic_at:
+            self.port = raw[self.fopts_end]
+            self.payload_start = self.fopts_end + 1
+            if self.port == 0 and self.fopts_end > _FHDR_END:
+                raise Malformed("FOpts together with FPort 0")
+        else:
+            self.port = None
+            self.payload_start = self.mic_at
+
+    @property
+    def fopts(self):
+        """FOpts as bytes."""
+        return bytes(self.raw[_FHDR_END : self.fopts_end])
+
+    def mic_valid(self, nwk_key, fcnt):
+        """Whether the MIC holds under `nwk_key` with the full 32-bit counter `fcnt`."""
+        direction = UP if self.uplink else DOWN
+        return mic_matches(
+            nwk_key.data_mic(self.raw, self.mic_at, direction, self.dev_addr, fcnt), self.raw, self.mic_at
+        )
+
+    def decrypted(self, key, fcnt):
+        """FRMPayload in clear, as a bytearray; `key`: NwkSKey for FPort 0, else AppSKey."""
+        clear = bytearray(self.raw[self.payload_start : self.mic_at])
+        key.crypt(clear, 0, len(clear), UP if self.uplink else DOWN, self.dev_addr, fcnt)
+        return clear
+
+
+class JoinAccept:
+    """A Join-Accept, decrypted with AppKey (TS001-1.0.4 6.2.6).
+
+    `join_nonce`, `net_id` 3 and `dev_addr` 4 wire bytes; `rx1_dr_offset`; `rx2_dr`; `rx_delay_s` (0 already read as 1);
+    `cflist` 16 bytes or empty; `clear`: the whole frame in clear; `mic_valid`.
+    """
+
+    def __init__(self, raw, app_key):
+        if len(raw) not in JOIN_ACCEPT_BYTES or raw[0] != JOIN_ACCEPT:
+            raise Malformed("no Join-Accept")
+        clear = bytearray(raw)
+        block = bytearray(16)
+        for at in range(1, len(clear), 16):  # the network "decrypts", so the device encrypts
+            block[:] = clear[at : at + 16]
+            app_key.encrypt(block)
+            clear[at : at + 16] = block
+        end = len(clear) - MIC_BYTES
+        self.clear = clear
+        self.join_nonce = bytes(clear[1:4])
+        self.net_id = bytes(clear[4:7])
+        self.dev_addr = bytes(clear[7:11])
+        self.dl_settings = clear[11]
+        self.rx1_dr_offset = (clear[11] >> 4) & 0x07
+        self.rx2_dr = clear[11] & 0x0F
+        self.rx_delay_s = (clear[12] & 0x0F) or 1
+        self.cflist = bytes(clear[13:end])
+        self.mic_valid = mic_matches(app_key.mic(clear, end), clear, end)
+
+
+def full_fcnt(fcnt16, last):
+    """The 32-bit counter that a received `fcnt16` stands for after `last` (None: nothing yet); None for a replay.
+
+    A frame from before a roll-over gives a wrong upper half, which its MIC then betrays (facts of TS001-1.0.4 4.3.1.5).
+    """
+    if last is None:
+        return fcnt16
+    delta = (fcnt16 - last) & 0xFFFF
+    if delta == 0 or last + delta > 0xFFFFFFFF:
+        return None
+    return last + delta

@@ -1,0 +1,102 @@
+"""Records that survive: framed with a version and a CRC, one small file each.
+
+| record   | holds                                                        | written                                 |
+|----------|--------------------------------------------------------------|-----------------------------------------|
+| identity | DevEUI, JoinEUI, AppKey                                      | by provisioning                         |
+| nonce    | DevNonce, last JoinNonce, join back-off                      | before each Join-Request                |
+| hot      | counters, data rate, power, pending answers (<= 128 bytes)   | ahead in steps, and at each downlink    |
+| cold     | session keys, DevAddr, channels, receive windows             | when they change                        |
+
+Files of up to 128 bytes stay inside littlefs metadata and are rewritten in place: atomic, and cheap in erases. A file
+that was created but never completed is empty; nothing was transmitted on its behalf, so it counts as absent.
+"""
+
+from .errors import StateCorrupt
+
+VERSION = 1
+IDENTITY = "identity"
+NONCE = "nonce"
+HOT = "hot"
+COLD = "cold"
+
+HOT_LIMIT_BYTES = 128
+_FRAME_BYTES = 3  # version, CRC-16
+_ENOENT = 2  # the same number on every port of MicroPython
+
+# CRC-16/CCITT-FALSE (polynomial 0x1021, initial value 0xFFFF), four bits at a time.
+_CRC_TABLE = (
+    b"\x00\x00\x10\x21\x20\x42\x30\x63\x40\x84\x50\xa5\x60\xc6\x70\xe7"
+    b"\x81\x08\x91\x29\xa1\x4a\xb1\x6b\xc1\x8c\xd1\xad\xe1\xce\xf1\xef"
+)
+
+
+def crc16(data):
+    """CRC-16/CCITT-FALSE of `data`."""
+    crc = 0xFFFF
+    for byte in data:
+        for nibble in (byte >> 4, byte & 15):
+            at = 2 * ((crc >> 12) ^ nibble)
+            crc = ((crc << 4) & 0xFFFF) ^ (_CRC_TABLE[at] << 8 | _CRC_TABLE[at + 1])
+    return crc
+
+
+def pack_record(body):
+    """`body` framed for storage: version, body, CRC-16 (big-endian) over both."""
+    framed = bytearray(len(body) + _FRAME_BYTES)
+    framed[0] = VERSION
+    framed[1:-2] = body
+    crc = crc16(memoryview(framed)[:-2])
+    framed[-2] = crc >> 8
+    framed[-1] = crc & 0xFF
+    return bytes(framed)
+
+
+def unpack_record(name, framed):
+    """The body of a framed record, or None for an empty one; raises `StateCorrupt` for anything damaged."""
+    if not framed:
+        return None
+    if len(framed) < _FRAME_BYTES or crc16(framed) != 0:
+        raise StateCorrupt("record %s: checksum" % name)
+    if framed[0] != VERSION:
+        raise StateCorrupt("record %s: version %d, this firmware knows %d" % (name, framed[0], VERSION))
+    return bytes(framed[1:-2])
+
+
+def pack_identity(dev_eui, join_eui, app_key):
+    """The file `/lorawan/identity` that provisioning writes: `Eui`, `Eui`, 16 key bytes -> framed bytes."""
+    if len(app_key) != 16:
+        raise ValueError("AppKey: 16 bytes, not %d" % len(app_key))
+    return pack_record(dev_eui.to_wire() + join_eui.to_wire() + bytes(app_key))
+
+
+class FileStore:
+    """Records as files of one directory."""
+
+    def __init__(self, directory="/lorawan"):
+        self._directory = directory
+
+    def load(self, name):
+        """The body of record `name`, or None when it was never written; raises `StateCorrupt`."""
+        try:
+            with open(self._directory + "/" + name, "rb") as file:
+                framed = file.read()
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise
+            return None
+        return unpack_record(name, framed)
+
+    def save(self, name, body):
+        """Write record `name`; it is on flash when this returns."""
+        framed = pack_record(body)
+        try:
+            file = open(self._directory + "/" + name, "wb")
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise
+            import os
+
+            os.mkdir(self._directory)
+            file = open(self._directory + "/" + name, "wb")
+        with file:
+            file.write(framed)
