@@ -17,7 +17,9 @@ ONEWIRE_PIN = 14
 PIR_PIN = 12
 PIR_ACTIVE = 1
 BATTERY = {"adc": 36, "r_top_ohm": 1_000_000, "r_bottom_ohm": 1_500_000}
+ADC_FULL_SCALE_UV = None  # `ADC.read_uv()` as on the ESP32
 SENSOR_POWER = {"pin": 27, "on": 1, "settle_ms": 300}
+WATCHDOG_MAX_MS = 60_000
 
 RADIO = {
     "chip": "sx1262",

@@ -1,0 +1,1 @@
+"""RAK11310: RP2040 with SX1262, WisBlock core."""
