@@ -81,6 +81,7 @@ class DS18B20(Part):
         self._settings = bytearray(3)
         self._ready_us = 0
         self._converting = False
+        self._showing_busy = False
         self._on_bit: Callable[[int], None] | None = None
         self._out: list[int] = []
         self._in = 0
@@ -95,6 +96,7 @@ class DS18B20(Part):
         """A reset pulse; True when the line is seen low afterwards."""
         self._on_bit = None
         self._out = []
+        self._showing_busy = False
         self._search_phase = 0
         if "short-line" in self.faults:
             return True
@@ -117,8 +119,8 @@ class DS18B20(Part):
         self._finish_conversion()
         if self._search_phase:
             return self._search_bit()
-        if self._converting:
-            return 0  # function flow chart: zeros while busy, when on external supply
+        if self._showing_busy:
+            return int(not self._converting)  # flow chart: zeros while busy, when on external supply
         return self._out.pop(0) if self._out else 1
 
     def _alive(self) -> bool:
@@ -189,7 +191,7 @@ class DS18B20(Part):
 
     def _function(self, command: int) -> None:
         if command == _CONVERT:
-            self._converting = True
+            self._converting = self._showing_busy = True
             conversion_us = 30_000 if self._make is Make.CLONE_D else CONVERSION_US[self.resolution - 9]
             self._ready_us = self._schedule.now_us + conversion_us
         elif command == _READ_SCRATCHPAD:
