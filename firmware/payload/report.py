@@ -1,0 +1,440 @@
+"""Host side: reports with names and physical units, to bytes and back.
+
+The decoder is strict and agrees with the generated JavaScript codec to the letter: `Report.data()` is what
+`decodeUplink` returns as `data`. What profiles there are comes from a catalogue (`generated/catalog.json`), so a
+maker's profile works with a catalogue of its own and without a line of code.
+"""
+
+import json
+import os
+
+from firmware.payload import encoder
+from firmware.payload.cbor import loads
+from firmware.payload.errors import CborError, DecodeError, ReportError
+
+_MAX_FLAGS = 65535
+_LARGEST_BYTES = 242  # the most LoRaWAN carries at all (RP002, N of the fastest data rates)
+_MS_PER_MIN = 60000
+
+
+class Report(dict):
+    """What a node reported: name -> value in the unit of the catalogue, None for "fitted, but no reading".
+
+    `profile` is the name, `flags` the number, `flag_words` their words, `warnings` what a person should notice,
+    `time` the time of the observation (datetime, or a list of them for a batch) if the reception time was given.
+    """
+
+    def __init__(self, values, about, flags, flag_words, warnings):
+        dict.__init__(self, values)
+        self.about = about
+        self.profile = about["name"]
+        self.flags = flags
+        self.flag_words = flag_words
+        self.warnings = warnings
+        self.time = None
+
+    def data(self):
+        """Return the object that the JavaScript codec gives for the same bytes."""
+        data = {"profile": self.profile}
+        data.update(self)
+        if self.about["layout"] != "answer":
+            data["flags"] = self.flag_words
+            data["warnings"] = self.warnings
+        if isinstance(self.time, list):
+            data["time"] = [_iso(time) for time in self.time]
+        elif self.time is not None:
+            data["time"] = _iso(self.time)
+        return data
+
+    def units(self):
+        """Return name -> unit for the values present."""
+        return {field["name"]: field["unit"] for field in self.about["fields"] if field["name"] in self}
+
+    def model(self):
+        """Return the values under the names and units of the Smart Data Model of this profile.
+
+        {"type": "WasteContainer", "fillingLevel": {"value": 0.47}, ...}; readings that are missing and attributes
+        that need what a node cannot know (a site's calibration) are left out.
+        """
+        model = {"type": self.about["model"]}
+        for field in self.about["fields"]:
+            attribute = field["attribute"]
+            if not attribute or "needs" in attribute or self.get(field["name"]) is None:
+                continue
+            entry = {"value": _modelled(field, self[field["name"]])}
+            if attribute.get("unit_code"):
+                entry["unitCode"] = attribute["unit_code"]
+            if self.time is not None:
+                times = self.time if isinstance(self.time, list) else [self.time]
+                entry["observedAt"] = [_iso(t) for t in times] if isinstance(self.time, list) else _iso(times[0])
+            model[attribute["name"]] = entry
+        return model
+
+
+class Catalog:
+    """All profiles and commands as data. `default()` gives the one that ships with Spatz."""
+
+    def __init__(self, data):
+        self.flag_words = data["flags"]
+        self.profiles = data["profiles"]
+        self.commands = data["commands"]
+        self._by_name = {profile["name"]: profile for profile in self.profiles}
+        self._by_fport = {profile["fport"]: profile for profile in self.profiles}
+
+    @classmethod
+    def from_file(cls, path):
+        """Read a catalog.json."""
+        with open(path, encoding="utf-8") as file:
+            return cls(json.load(file))
+
+    def profile(self, name):
+        """Return the profile of this name; raises ReportError with the names there are."""
+        if name not in self._by_name:
+            raise ReportError("no profile %r; there are %s" % (name, ", ".join(sorted(self._by_name))))
+        return self._by_name[name]
+
+    def encode(self, name, report, flags=0):
+        """Encode a report in physical units; return (fport, bytes).
+
+        `report` maps names to values (None: no reading; list: a column; word: a choice). Version 1 fields that are
+        missing are taken as None. `flags` is a number, or `report["flags"]` a list of words. Raises ReportError.
+        """
+        about = self.profile(name)
+        if about["layout"] == "answer":
+            return about["fport"], self._encode_answer(report)
+        table = _Table(about)
+        values = [encoder.ABSENT] * len(table.FIELDS)
+        known = set(table.FIELDS) | {"profile", "flags", "warnings", "time"}
+        for key in report:
+            if key not in known:
+                raise ReportError("%s: no field of profile %s; there are %s" % (key, name, ", ".join(table.FIELDS)))
+        for i, field in enumerate(about["fields"]):
+            if field["name"] in report:
+                values[i] = _to_node(field, report[field["name"]])
+            elif i < table.BASE:
+                values[i] = None
+        flags |= self._flags(report.get("flags", ()))
+        buf = bytearray(_LARGEST_BYTES)
+        return about["fport"], bytes(buf[: encoder.encode_into(table, values, flags, buf, len(buf))])
+
+    def decode(self, fport, data, received=None):
+        """Decode an uplink; `received` (aware datetime) adds the time of the observation.
+
+        Raises CborError for what is no CBOR of our subset, DecodeError for what is no frame of this FPort.
+        """
+        about = self._by_fport.get(fport)
+        if about is None:
+            raise DecodeError("FPort %s is no profile" % fport)
+        item = loads(data)
+        if about["layout"] == "answer":
+            return Report(self._answer(item), about, 0, [], [])
+        flags, warnings = 0, []
+        if about["layout"] == "map":
+            values, flags = _decode_map(about, item, warnings)
+        else:
+            values, flags = _decode_array(about, item, warnings)
+        words = [self._flag_word(bit) for bit in range(16) if flags >> bit & 1]
+        report = Report(values, about, flags, words, warnings)
+        readings = _readings(about, values)
+        if received is not None:
+            report.time = _times(about, values, readings, received)
+        return report
+
+    def _flag_word(self, bit):
+        return self.flag_words[bit] if bit < len(self.flag_words) else "bit %d" % bit
+
+    def _flags(self, words):
+        if isinstance(words, int):
+            return words
+        flags = 0
+        for word in words:
+            names = [self._flag_word(bit) for bit in range(16)]
+            if word not in names:
+                raise ReportError("flags: %r is none of %s" % (word, ", ".join(self.flag_words)))
+            flags |= 1 << names.index(word)
+        return flags
+
+    def _command_name(self, key):
+        for command in self.commands:
+            if command["key"] == key:
+                return command["name"]
+        return str(key)
+
+    def _answer(self, item):
+        if not isinstance(item, list) or len(item) < 2:
+            raise DecodeError("answer: not an array of at least 2")
+        values = {"seq": _whole("seq", item[0], 0, 65535), "ok": item[1] == 0 and item[1] is not False}
+        if values["ok"]:
+            if len(item) > 2:
+                values["config"] = _hex("config", item[2], 4)
+            return values
+        if not isinstance(item[1], list) or not item[1]:
+            raise DecodeError("result: not 0 or refusals")
+        values["refused"] = [self._refusal(pair) for pair in item[1]]
+        return values
+
+    def _refusal(self, pair):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise DecodeError("result: not [key, code]")
+        code = _whole("code", pair[1], 1, 255)
+        reason = REASONS[code - 1] if code <= len(REASONS) else "code %d" % code
+        return {"key": self._command_name(_whole("key", pair[0], 0, 23)), "reason": reason}
+
+    def _encode_answer(self, report):
+        from firmware.payload.commands import encode_answer
+
+        config = report.get("config")
+        if report["ok"]:
+            return encode_answer(report["seq"], 0, None if config is None else bytes.fromhex(config))
+        keys = {command["name"]: command["key"] for command in self.commands}
+        pairs = []
+        for refusal in report["refused"]:
+            reason, key = refusal["reason"], refusal["key"]
+            code = REASONS.index(reason) + 1 if reason in REASONS else int(reason[5:])
+            pairs.append((keys[key] if key in keys else int(key), code))
+        return encode_answer(report["seq"], pairs)
+
+
+# Words for the codes of an answer; code 1 is the first (commands.py).
+REASONS = ("unknown_key", "wrong_type", "out_of_range", "wrong_step", "wrong_boot", "not_now", "seq_reused")
+
+_default = []
+
+
+def default():
+    """Return the catalogue that ships with Spatz; it is read once."""
+    if not _default:
+        here = os.path.dirname(os.path.abspath(__file__))
+        _default.append(Catalog.from_file(os.path.join(here, "generated", "catalog.json")))
+    return _default[0]
+
+
+def encode(name, report, flags=0):
+    """`Catalog.encode` with the catalogue that ships with Spatz."""
+    return default().encode(name, report, flags)
+
+
+def decode(fport, data, received=None):
+    """`Catalog.decode` with the catalogue that ships with Spatz."""
+    return default().decode(fport, data, received)
+
+
+def as_decoded(name, field_name, reading, catalog=None):
+    """Return the physical value that decoders give when the node encodes this reading.
+
+    `reading` is a whole number in the quantity's unit of the node (or True/False, bytes, None, a fault word). For
+    judging a run: what a sensor model played, against what the server decoded.
+    """
+    about = (catalog or default()).profile(name)
+    field = [one for one in about["fields"] if one["name"] == field_name][0]
+    table = _Table({"name": name, "fport": 1, "base": 1, "age": -1, "fields": [field]})
+    buf = bytearray(_LARGEST_BYTES)
+    size = encoder.encode_into(table, [reading], 0, buf, len(buf))
+    return _value(field, loads(buf[:size])[0])
+
+
+class _Table:
+    """A profile of the catalogue in the form of a node's table module."""
+
+    def __init__(self, about):
+        self.NAME = about["name"]
+        self.FPORT = about["fport"]
+        self.BASE = about["base"]
+        self.AGE = about["age"]
+        self.FIELDS = tuple(field["name"] for field in about["fields"])
+        spec = []
+        for field in about["fields"]:
+            kind = _NODE_KINDS[field["kind"]] + (8 if field["clip"] else 0)
+            spec += [kind, field["step"], field["offset"], field["low"], field["high"], field["items"]]
+        self.SPEC = tuple(spec)
+
+
+_NODE_KINDS = {"number": 0, "bool": 1, "bytes": 2, "counts": 3, "series": 4, "list": 5, "choice": 0, "version": 0}
+_COLUMNS = ("counts", "series", "list")
+
+
+def _to_node(field, value):
+    """Physical value to what a node's driver would give; refuses what the node would send as null."""
+    name, kind = field["name"], field["kind"]
+    if value is None:
+        return None
+    if kind == "bool":
+        if value is not True and value is not False:
+            raise ReportError("%s: %r is not true or false" % (name, value))
+        return value
+    if kind == "bytes":
+        try:
+            part = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
+        except (TypeError, ValueError):
+            part = b""
+        if len(part) != field["items"]:
+            raise ReportError("%s: %r is not %d bytes" % (name, value, field["items"]))
+        return part
+    if kind in _COLUMNS:
+        if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= field["items"]:
+            raise ReportError("%s: needs a list of 1 to %d readings" % (name, field["items"]))
+        return [None if one is None else _number_to_node(field, one) for one in value]
+    if kind == "choice" and isinstance(value, str):
+        if value in field["words"]:
+            return field["words"].index(value)
+        if value[:5] != "code " or not value[5:].isdigit():
+            raise ReportError("%s: %r is none of %s" % (name, value, ", ".join(field["words"])))
+        value = int(value[5:])
+    if kind == "version" and isinstance(value, str):
+        parts = value.split(".")
+        if len(parts) != 3 or not all(part.isdigit() and int(part) < 100 for part in parts):
+            raise ReportError("%s: %r is not three numbers below 100 like 1.4.2" % (name, value))
+        value = int(parts[0]) * 10000 + int(parts[1]) * 100 + int(parts[2])
+    return _number_to_node(field, value)
+
+
+def _number_to_node(field, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e9:
+        raise ReportError("%s: %r is no number" % (field["name"], value))
+    number = int(value * field["per_unit"] + (0.5 if value >= 0 else -0.5))
+    wire = (number - field["offset"] + (field["step"] >> 1)) // field["step"]
+    if not field["clip"] and not field["low"] <= wire <= field["high"]:
+        low, high = _physical(field, field["low"]), _physical(field, field["high"])
+        raise ReportError("%s: %r is outside %s to %s %s" % (field["name"], value, low, high, field["unit"]))
+    return number
+
+
+def _decode_map(about, item, warnings):
+    if not isinstance(item, dict):
+        raise DecodeError("%s: not a map" % about["name"])
+    fields = {field["key"]: field for field in about["fields"]}
+    values, flags = {}, 0
+    for key in sorted(item, key=_map_order):
+        if not isinstance(key, int) or key < 0:
+            raise CborError("key: not a whole number from 0")
+        if key == 0:
+            flags = _whole("flags", item[key], 0, _MAX_FLAGS)
+        elif key in fields:
+            values[fields[key]["name"]] = _value(fields[key], item[key])
+        else:
+            warnings.append("unknown key %d" % key)
+    return values, flags
+
+
+def _map_order(key):
+    return (0, key, "") if isinstance(key, int) else (1, 0, str(key))
+
+
+def _decode_array(about, item, warnings):
+    base, fields = about["base"], about["fields"]
+    if not isinstance(item, list) or len(item) < base:
+        # Fewer values than version 1 has would shift their meaning.
+        raise DecodeError("%s: not an array of at least %d" % (about["name"], base))
+    flags = _whole("flags", item[base], 0, _MAX_FLAGS) if len(item) > base else 0
+    values = {}
+    for i, field in enumerate(fields):
+        at = i if i < base else i + 1
+        if at < len(item):
+            values[field["name"]] = _value(field, item[at])
+        if i < base and item[i] is None and not field["optional"]:
+            warnings.append("%s: no reading" % field["name"])
+    if len(item) > len(fields) + 1:
+        warnings.append("%d newer values left out" % (len(item) - len(fields) - 1))
+    return values, flags
+
+
+def _value(field, item):
+    name, kind = field["name"], field["kind"]
+    if item is None:
+        return None
+    if kind == "bool":
+        if item is not True and item is not False:
+            raise DecodeError("%s: not true or false" % name)
+        return item
+    if kind == "bytes":
+        return _hex(name, item, field["items"])
+    if kind in _COLUMNS:
+        return _column(field, item)
+    wire = _whole(name, item, field["low"], field["high"])
+    if kind == "choice":
+        return field["words"][wire] if wire < len(field["words"]) else "code %d" % wire
+    if kind == "version":
+        return "%d.%d.%d" % (wire // 10000, wire // 100 % 100, wire % 100)
+    return _physical(field, wire)
+
+
+def _column(field, item):
+    name = field["name"]
+    if field["kind"] == "counts" and isinstance(item, bytes):
+        item = list(item)
+    if not isinstance(item, list) or not 1 <= len(item) <= field["items"]:
+        raise DecodeError("%s: not 1 to %d readings" % (name, field["items"]))
+    total = 0
+    readings = []
+    for one in item:
+        if one is not None and field["kind"] == "series":
+            total += _whole(name, one, -2000000000, 2000000000)
+            one = total
+        readings.append(None if one is None else _physical(field, _whole(name, one, field["low"], field["high"])))
+    return readings
+
+
+def _physical(field, wire):
+    number = wire * field["times"] + field["plus"]
+    return number // field["per"] if number % field["per"] == 0 else number / field["per"]
+
+
+def _whole(name, value, low, high):
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise DecodeError("%s: %r is no whole number from %d to %d" % (name, value, low, high))
+    return value
+
+
+def _hex(name, value, length):
+    if not isinstance(value, bytes) or len(value) != length:
+        raise DecodeError("%s: not %d bytes" % (name, length))
+    return value.hex()
+
+
+def _readings(about, values):
+    """Return how many readings the columns of a batch hold (1 for a single report); they must agree."""
+    if not about["split"]:
+        return 1
+    count = 0
+    for field in about["fields"]:
+        column = values.get(field["name"])
+        if isinstance(column, list):
+            if count and len(column) != count:
+                raise DecodeError("%s: columns differ in length" % field["name"])
+            count = len(column)
+    return count or 1
+
+
+def _times(about, values, readings, received):
+    """Reading i of n was taken at received - age - (n - 1 - i) * step (payload.md section 2, rule 9)."""
+    from datetime import timedelta
+
+    newest = received - timedelta(minutes=values.get("age") or 0)
+    if not about["split"]:
+        return newest
+    step = about["split"].get("step_min") or values.get(about["split"].get("step"))
+    if not step:
+        return None
+    return [newest - timedelta(minutes=step * (readings - 1 - i)) for i in range(readings)]
+
+
+def _iso(time):
+    """ISO 8601 in UTC with milliseconds and Z, as JavaScript's toISOString."""
+    from datetime import timezone
+
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _modelled(field, value):
+    attribute = field["attribute"]
+    if isinstance(value, list):
+        return [None if one is None else _modelled(field, one) for one in value]
+    if "words" in attribute:
+        at = int(value) if isinstance(value, bool) else field["words"].index(value) if value in field["words"] else -1
+        return attribute["words"][at] if 0 <= at < len(attribute["words"]) else "unknown"
+    if "per" in attribute:
+        return value / attribute["per"]
+    if "times" in attribute:
+        # One decimal is finer than any such sensor.
+        return round(value * attribute["times"], 1)
+    return value

@@ -1,0 +1,1 @@
+"""Profiles as data: load the TOML files and generate what nodes, servers and people need from them."""
