@@ -7,6 +7,7 @@ the volume share of it.
 
 PRISM = "prism"
 CYLINDER = "cylinder"  # lying; its diameter is empty - full
+FRUSTUM = "frustum"  # sides that lean
 
 _ONE = 10_000
 """A share of 1 in units of 0.01 %."""
