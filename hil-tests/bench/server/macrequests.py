@@ -1,0 +1,98 @@
+"""What the server asks of the device by MAC commands, decided anew before each downlink.
+
+Source: chirpstack `downlink/data.rs` (set_mac_commands). Order: channels, ADR, device status, receive windows, then
+what a test asked for. A block whose answer must be understood is remembered in the session.
+"""
+
+from __future__ import annotations
+
+from bench.server import maccommands
+from bench.server.adr import AdrRequest, LinkSettings, advise
+from bench.server.context import Context
+from bench.server.maccommands import Cid
+from bench.server.records import Device, Session
+
+DAY_US = 86_400_000_000
+NEW_CHANNELS_AT_ONCE = 3
+CHANNELS_A_MASK = 16
+
+
+def collect(context: Context, device: Device, session: Session, uplink_dr: int, now_us: int) -> list[bytes]:
+    """Blocks to send, most urgent first; remembers what was asked."""
+    blocks: list[bytes] = []
+    for cid, block in (
+        (Cid.NEW_CHANNEL, _channels(context, session)),
+        (Cid.LINK_ADR, _adr(context, session, uplink_dr)),
+        (Cid.DEV_STATUS, _status(context, device, session, now_us)),
+        (Cid.RX_PARAM_SETUP, _rx_parameters(context, session)),
+        (Cid.RX_TIMING_SETUP, _rx_timing(context, device, session)),
+    ):
+        if block:
+            session.pending[cid] = [block]
+            blocks.append(block)
+    for block in device.mac_requests:
+        session.pending[block[0]] = [block]
+        blocks.append(block)
+    device.mac_requests.clear()
+    return blocks
+
+
+def _channels(context: Context, session: Session) -> bytes:
+    missing = {
+        index: hz
+        for index, hz in context.settings.network_channels_hz().items()
+        if session.channels_hz.get(index) != hz
+    }
+    return b"".join(
+        maccommands.new_channel_req(index=index, frequency_hz=hz)
+        for index, hz in list(missing.items())[:NEW_CHANNELS_AT_ONCE]
+    )
+
+
+def _adr(context: Context, session: Session, uplink_dr: int) -> bytes:
+    settings = context.settings
+    if settings.adr_disabled or not session.adr:
+        return b""
+    current = LinkSettings(uplink_dr, session.link.tx_power_index, session.link.nb_trans)
+    wanted = advise(
+        AdrRequest(
+            current=current,
+            required_snr_db=settings.region.required_snr_db(uplink_dr),
+            installation_margin_db=settings.installation_margin_db,
+            max_dr=settings.adr_max_dr,
+            tx_power_index_max=session.tx_power_index_max or settings.region.tx_power_index_max,
+            history=session.history,
+        )
+    )
+    if wanted == current:
+        return b""
+    return maccommands.link_adr_req(
+        dr=wanted.dr,
+        tx_power=wanted.tx_power_index,
+        channel_mask=sum(1 << i for i in session.enabled_channels if i < CHANNELS_A_MASK),
+        mask_control=0,
+        nb_trans=wanted.nb_trans,
+    )
+
+
+def _status(context: Context, device: Device, session: Session, now_us: int) -> bytes:
+    per_day = context.storage.profile(device.device_profile_id).message.device_status_req_interval
+    last_us = session.last_status_request_us
+    if not per_day or (last_us is not None and now_us - last_us < DAY_US // per_day):
+        return b""
+    session.last_status_request_us = now_us
+    return maccommands.dev_status_req()
+
+
+def _rx_parameters(context: Context, session: Session) -> bytes:
+    settings = context.settings
+    wanted = (settings.rx1_dr_offset, settings.rx2_dr, settings.rx2_frequency_hz)
+    if (session.rx1_dr_offset, session.rx2_dr, session.rx2_frequency_hz) == wanted:
+        return b""
+    return maccommands.rx_param_setup_req(rx1_dr_offset=wanted[0], rx2_dr=wanted[1], rx2_frequency_hz=wanted[2])
+
+
+def _rx_timing(context: Context, device: Device, session: Session) -> bytes:
+    profile = context.storage.profile(device.device_profile_id).message
+    wanted_s = profile.rx1_delay or context.settings.rx1_delay_s
+    return b"" if session.rx1_delay_s == wanted_s else maccommands.rx_timing_setup_req(wanted_s)

@@ -1,0 +1,44 @@
+"""What the operator of a network server can set. Defaults are ChirpStack's, unless a comment says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.server.region import EU868, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One frozen value handed to the core; times in the unit of their name."""
+
+    region: Region = EU868
+    net_id: str = "000000"
+    """`[network] net_id`: 000000 and 000001 are free for private networks."""
+    deduplication_delay_us: int = 200_000
+    """`[network] deduplication_delay`."""
+    downlink_data_delay_us: int = 100_000
+    """`[network] get_downlink_data_delay`: time an application has to enqueue an answer to an uplink."""
+    downlink_frame_life_us: int = 30_000_000
+    """How long a sent downlink is remembered; a gateway's acknowledgement after that finds nothing."""
+    rx_timestamp_max_drift_us: int = 30_000_000
+    """`[gateway] rx_timestamp_max_drift`: a gateway's clock further off than this is not believed."""
+    codec_max_execution_ms: int = 100
+    """`[codec.js] max_execution_time`."""
+    extra_channels_hz: tuple[int, ...] = (867_100_000, 867_300_000, 867_500_000, 867_700_000, 867_900_000)
+    """`[[regions.network.extra_channels]]` of the shipped eu868 file; joining devices get them as CFList."""
+    rx1_delay_s: int = 1
+    rx1_dr_offset: int = 0
+    rx2_dr: int = 0
+    rx2_frequency_hz: int = 869_525_000
+    adr_disabled: bool = False
+    adr_min_dr: int = 0
+    adr_max_dr: int = 5
+    installation_margin_db: float = 10.0
+    """`installation_margin`: reserve kept by ADR."""
+    allow_unknown_gateways: bool = True
+    """`[gateway] allow_unknown_gateways`. ChirpStack's default is False (frames of gateways nobody registered are
+    dropped); a bench has its own gateways only."""
+
+    def network_channels_hz(self) -> dict[int, int]:
+        """All uplink channels, index to frequency: those of the plan, then the extra ones."""
+        return dict(enumerate((*self.region.join_channels_hz, *self.extra_channels_hz)))
