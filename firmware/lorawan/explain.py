@@ -25,8 +25,8 @@ _NAMES = {
 def explain(frame, app_key=None, nwk_skey=None, app_skey=None, fcnt32=None, dev_nonce=None):
     """Take `frame` (PHYPayload bytes) apart as far as the given 16-byte keys allow.
 
-    Without keys: the clear fields. With `nwk_skey` also `mic_valid`, with the key of the port `plaintext`. With `app_key`
-    the MIC of a Join-Request, and the content of a Join-Accept; with `dev_nonce` in addition its session keys.
+    Without keys: the clear fields. With `nwk_skey` also `mic_valid`; the key of the port gives `plaintext`; `app_key`
+    gives the MIC of a Join-Request, and the content of a Join-Accept; with `dev_nonce` in addition its session keys.
     `fcnt32`: the full counter; its upper half is taken as zero otherwise. Raises `Malformed`.
     """
     if not frame:

@@ -1,0 +1,120 @@
+"""Duty cycle: airtime of each sub-band in any hour, and the limit over all bands that DutyCycleReq may set.
+
+Airtime is booked in slots of five minutes; thirteen slots always cover the last hour, whenever it begins. So the limit
+holds in every sliding hour, and a quiet node may spend it in one burst.
+
+The books survive a reset as a reserve: what the stored record says has been spent is a step ahead of what really was,
+and the record is rewritten before the reserve is overdrawn. After a reset the whole reserve counts as spent just now.
+"""
+
+from array import array
+
+_SLOT_MS = 300_000
+_SLOTS = 13
+_STEP_PARTS = 6  # the reserve runs ahead by a sixth of the hour's budget
+_UNIT_US = 10_000  # the stored reserve counts 10 ms
+
+
+class DutyCycle:
+    """The books of one region's sub-bands, `region.BANDS`."""
+
+    def __init__(self, region):
+        self._bands = region.BANDS
+        self._spent = {}  # band -> airtime in us by slot
+        self._reserve = array("I", [0] * len(region.BANDS))
+        self._slot = 0
+        self.free_at_ms = 0  # before this instant the aggregated limit forbids everything
+
+    def band_of(self, freq_hz):
+        """Index of the sub-band of `freq_hz`, or None where transmitting is forbidden."""
+        for band in range(len(self._bands)):
+            if self._bands[band][0] <= freq_hz < self._bands[band][1]:
+                return band
+        return None
+
+    def wait_ms(self, freq_hz, airtime_us, now_ms):
+        """How long until `airtime_us` may be sent on `freq_hz`; 0: now. None: never."""
+        band = self.band_of(freq_hz)
+        if band is None:
+            return None
+        aggregated = max(0, self.free_at_ms - now_ms)
+        budget = self._budget_us(band)
+        if airtime_us > budget:
+            return None
+        self._advance(now_ms)
+        slots = self._spent.get(band)
+        if slots is None:
+            return aggregated
+        left = self._total(band) + airtime_us - budget
+        slot = self._slot - _SLOTS
+        while left > 0:
+            slot += 1
+            left -= slots[slot % _SLOTS]
+        if slot == self._slot - _SLOTS:
+            return aggregated
+        return max(aggregated, (slot + _SLOTS) * _SLOT_MS - now_ms)
+
+    def charge(self, freq_hz, airtime_us, now_ms, max_duty=0):
+        """Book a transmission that ended at `now_ms`; `max_duty`: exponent of the aggregated limit, 0 for none."""
+        self._advance(now_ms)
+        band = self.band_of(freq_hz)
+        self._book(band, airtime_us)
+        if max_duty:
+            self.free_at_ms = now_ms + (airtime_us * ((1 << max_duty) - 1)) // 1000 + 1
+
+    def covered(self, freq_hz, airtime_us, now_ms):
+        """Whether the stored reserve already answers for this transmission."""
+        self._advance(now_ms)
+        band = self.band_of(freq_hz)
+        return self._total(band) + airtime_us <= self._reserve[band]
+
+    def reserve_for(self, freq_hz, airtime_us, now_ms):
+        """A reserve to be stored, two bytes a band; it covers `airtime_us` on `freq_hz` (or None) and a step beyond."""
+        self._advance(now_ms)
+        coming = None if freq_hz is None else self.band_of(freq_hz)
+        packed = bytearray(2 * len(self._bands))
+        for band in range(len(self._bands)):
+            need = self._total(band)
+            budget = self._budget_us(band)
+            if band == coming:
+                need += airtime_us + budget // _STEP_PARTS
+            units = min(-(-need // _UNIT_US), budget // _UNIT_US)
+            packed[2 * band] = units & 0xFF
+            packed[2 * band + 1] = units >> 8
+        return packed
+
+    def stored(self, packed):
+        """`packed` is on flash now, so transmissions may draw on it."""
+        for band in range(min(len(self._bands), len(packed) // 2)):
+            self._reserve[band] = (packed[2 * band] | packed[2 * band + 1] << 8) * _UNIT_US
+
+    def restore(self, packed, now_ms):
+        """After a reset: all of the stored reserve counts as spent now."""
+        self._slot = now_ms // _SLOT_MS
+        self.stored(packed)
+        for band in range(len(self._bands)):
+            if self._reserve[band]:
+                self._book(band, self._reserve[band])
+
+    def _budget_us(self, band):
+        return self._bands[band][2] * 1000
+
+    def _book(self, band, airtime_us):
+        slots = self._spent.get(band)
+        if slots is None:
+            slots = self._spent[band] = array("I", [0] * _SLOTS)
+        slots[self._slot % _SLOTS] += airtime_us
+
+    def _total(self, band):
+        slots = self._spent.get(band)
+        return 0 if slots is None else sum(slots)
+
+    def _advance(self, now_ms):
+        """Empty the slots that have become older than an hour."""
+        slot = now_ms // _SLOT_MS
+        passed = min(slot - self._slot, _SLOTS)
+        if passed > 0:
+            for slots in self._spent.values():
+                for back in range(passed):
+                    slots[(slot - back) % _SLOTS] = 0
+            self._slot = slot

@@ -1,0 +1,136 @@
+"""What a device may spend on joining: DevNonce, and airtime by the retransmission back-off (TS001-1.0.4 section 7).
+
+    since the first try     airtime     of it
+    first hour              36 s        1 %
+    hour 1 to 11            36 s        0.1 %
+    each day after          8.7 s       0.01 %
+
+The time counts on across resets from the last stored value, so a brown-out loop does not refill the budget.
+"""
+
+_HOUR_S = 3_600
+_DAY_S = 86_400
+_SLOW_FROM_S = 11 * _HOUR_S
+_BUDGET_MS = (36_000, 36_000, 8_700)
+_SAVE_EVERY_S = 600  # while waiting, the elapsed time is stored this often
+
+_FIRST_PAUSE_MS = 8_000  # between two tries; doubles with each failure
+_LONGEST_PAUSE_MS = 600_000
+
+NONCE_END = 0xFFFF
+NO_JOIN_NONCE = 0xFFFFFFFF
+
+
+class JoinState:
+    """The record `nonce`, and the pause between two tries."""
+
+    def __init__(self):
+        self.dev_nonce = 0  # the next one to use
+        self.join_nonce = NO_JOIN_NONCE  # of the last accept
+        self.tries = 0
+        self._concluded = True  # the last series of tries ended with a session
+        self._base_s = 0
+        self._base_at_ms = 0
+        self._used_ms = 0
+        self._window = 0
+        self._not_before_ms = 0
+
+    def elapsed_s(self, now_ms):
+        """Powered seconds since the first try of this series, as far as they are known."""
+        return self._base_s + (now_ms - self._base_at_ms) // 1000
+
+    def begin(self, now_ms):
+        """A try is wanted: the first one after a success starts a new series, but not within its hour."""
+        if self._concluded and (self._used_ms == 0 or self.elapsed_s(now_ms) >= _HOUR_S):
+            self._base_s, self._base_at_ms = 0, now_ms
+            self._used_ms = 0
+            self._window = 0
+            self._concluded = False
+
+    def wait_ms(self, airtime_us, now_ms):
+        """How long until a Join-Request of `airtime_us` may be sent; 0: now."""
+        elapsed = self.elapsed_s(now_ms)
+        window = _window_at(elapsed)
+        used = self._used_ms if window == self._window else 0
+        if used + _ms(airtime_us) > _BUDGET_MS[min(window, 2)]:
+            return 1000 * (_window_start(window + 1) - elapsed)
+        return max(0, self._not_before_ms - now_ms)
+
+    def spend(self, airtime_us, now_ms):
+        """Take the next DevNonce and its airtime; store the record before transmitting."""
+        window = _window_at(self.elapsed_s(now_ms))
+        if window != self._window:
+            self._window = window
+            self._used_ms = 0
+        self._used_ms += _ms(airtime_us)
+        self.tries += 1
+        nonce = self.dev_nonce
+        self.dev_nonce += 1
+        return nonce
+
+    def pause(self, now_ms, random_u32):
+        """A try failed: a random pause follows, longer each time."""
+        pause_ms = min(_FIRST_PAUSE_MS << min(self.tries - 1, 8), _LONGEST_PAUSE_MS)
+        self._not_before_ms = now_ms + pause_ms // 2 + (random_u32() & 0xFFFFFF) % pause_ms
+
+    def conclude(self, join_nonce):
+        """A session began."""
+        self.join_nonce = join_nonce
+        self._concluded = True
+        self.tries = 0
+        self._not_before_ms = 0
+
+    def due_for_storing(self, now_ms):
+        """Whether so much time passed that it should be stored."""
+        return self.elapsed_s(now_ms) - self._base_s >= _SAVE_EVERY_S
+
+    def pack(self, now_ms):
+        """The record body, 17 bytes."""
+        self._base_s, self._base_at_ms = self.elapsed_s(now_ms), now_ms
+        packed = bytearray(17)
+        _put(packed, 0, 4, self.dev_nonce)
+        _put(packed, 4, 4, self.join_nonce)
+        _put(packed, 8, 4, self._base_s)
+        _put(packed, 12, 2, self._window)
+        _put(packed, 14, 2, self._used_ms)
+        packed[16] = self._concluded
+        return packed
+
+    def unpack(self, packed, now_ms):
+        """Take back what `pack` gave."""
+        self.dev_nonce = _get(packed, 0, 4)
+        self.join_nonce = _get(packed, 4, 4)
+        self._base_s, self._base_at_ms = _get(packed, 8, 4), now_ms
+        self._window = _get(packed, 12, 2)
+        self._used_ms = _get(packed, 14, 2)
+        self._concluded = bool(packed[16])
+
+
+def _window_at(elapsed_s):
+    if elapsed_s < _HOUR_S:
+        return 0
+    if elapsed_s < _SLOW_FROM_S:
+        return 1
+    return 2 + (elapsed_s - _SLOW_FROM_S) // _DAY_S
+
+
+def _window_start(window):
+    if window == 1:
+        return _HOUR_S
+    return _SLOW_FROM_S + (window - 2) * _DAY_S
+
+
+def _ms(airtime_us):
+    return -(-airtime_us // 1000)
+
+
+def _put(packed, at, size, value):
+    for i in range(size):
+        packed[at + i] = (value >> (8 * i)) & 0xFF
+
+
+def _get(packed, at, size):
+    value = 0
+    for i in range(size):
+        value |= packed[at + i] << (8 * i)
+    return value

@@ -1,0 +1,94 @@
+"""What the network has set for this session, and how the device gives it up again when nobody answers (ADR)."""
+
+from .plan import DynamicPlan
+
+ADR_ACK_LIMIT = 64  # uplinks without a downlink before we ask (RP002-1.0.4 section 2.3)
+ADR_ACK_DELAY = 32  # further uplinks before each step of the back-off
+_COUNT_END = 0xFFFF
+
+STICKY = (0x05, 0x08, 0x09, 0x0A)  # answers repeated until a class A downlink arrives (TS001-1.0.4 section 5)
+_ANSWER_BYTES = {0x03: 2, 0x04: 1, 0x05: 2, 0x06: 3, 0x07: 2, 0x08: 1, 0x09: 1, 0x0A: 2}
+ANSWERS_LIMIT_BYTES = 40  # room in the hot record; more answers than that are dropped from the end
+
+
+class Link:
+    """Data rate, power, repetitions, receive windows and channels; and the MAC answers that are still to be sent."""
+
+    def __init__(self, region):
+        self.region = region
+        self.plan = DynamicPlan(region)
+        self.adr = True
+        self.answers = bytearray()
+        self.ack_due = False
+        self.reset(region.DEFAULT_DR)
+
+    def reset(self, data_rate):
+        """The state after a join at `data_rate`."""
+        region = self.region
+        self.data_rate = data_rate
+        self.power = 0  # index: MaxEIRP less 2 dB a step
+        self.nb_trans = 1
+        self.max_duty = 0  # exponent, 0: no limit
+        self.adr_ack_cnt = 0
+        self.rx1_dr_offset = 0
+        self.rx2_dr = region.RX2_DR
+        self.rx2_hz = region.RX2_HZ
+        self.rx_delay_s = 1
+        self.answers = bytearray()
+        self.ack_due = False
+        self.plan.reset()
+
+    @property
+    def eirp_dbm(self):
+        """Power of the next uplink."""
+        return self.region.MAX_EIRP_DBM - self.region.TX_POWER_STEP_DB * self.power
+
+    @property
+    def wants_answer(self):
+        """Whether the uplink carries ADRACKReq."""
+        return self.adr and self.adr_ack_cnt >= ADR_ACK_LIMIT
+
+    def count_uplink(self):
+        """One more uplink counter spent; every ADR_ACK_DELAY beyond the limit one step back (TS001-1.0.4 4.3.1.1)."""
+        if self.adr_ack_cnt < _COUNT_END:
+            self.adr_ack_cnt += 1
+        beyond = self.adr_ack_cnt - ADR_ACK_LIMIT
+        if not self.adr or beyond < ADR_ACK_DELAY or beyond % ADR_ACK_DELAY:
+            return
+        if beyond == ADR_ACK_DELAY:
+            self.power = 0
+        elif self.data_rate > self.region.DEFAULT_DR:
+            self.data_rate = self.region.LOWER_DR[self.data_rate]
+        else:
+            self.nb_trans = 1
+            self.plan.enable_defaults()
+        if not self.plan.usable(self.plan.mask, self.data_rate):
+            self.plan.enable_defaults()
+
+    def answer(self, *command):
+        """Queue the bytes of one MAC answer."""
+        if len(self.answers) + len(command) <= ANSWERS_LIMIT_BYTES:
+            self.answers.extend(bytes(command))
+
+    def answers_within(self, limit):
+        """How many bytes of whole answers fit into `limit`."""
+        at = 0
+        while at < len(self.answers):
+            after = at + _ANSWER_BYTES[self.answers[at]]
+            if after > limit:
+                break
+            at = after
+        return at
+
+    def answers_sent(self):
+        """Keep only what has to be repeated."""
+        if not self.answers:
+            return
+        kept = bytearray()
+        at = 0
+        while at < len(self.answers):
+            after = at + _ANSWER_BYTES[self.answers[at]]
+            if self.answers[at] in STICKY:
+                kept.extend(self.answers[at:after])
+            at = after
+        self.answers = kept

@@ -1,0 +1,438 @@
+"""LoRaWAN 1.0.4 class A, without I/O: what to send next, and what an answer means.
+
+    idle --join/send--> open --conclude--> idle
+                          ^        |
+                          +-Repeat-+      NbTrans: the same frame again on another channel
+
+The caller hands in the time (milliseconds since power-on, never going back) and carries out the exchanges. State that
+has to survive is written here before an exchange is given out and before a downlink is reported: the caller cannot
+forget it.
+"""
+
+from . import commands, frames
+from .airtime import airtime_us
+from .crypto import Key, session_keys
+from .duty import DutyCycle
+from .errors import (
+    AckWait,
+    Busy,
+    CounterExhausted,
+    DutyCycleWait,
+    JoinWait,
+    Malformed,
+    NoChannel,
+    NonceExhausted,
+    NotJoined,
+    PayloadTooLong,
+)
+from .events import Acknowledged, Downlink, Joined, JoinFailed, NotAcknowledged, Pending, Repeat, SettingsChanged
+from .exchange import Exchange
+from .ids import DevAddr
+from .join import NONCE_END, JoinState
+from .link import Link
+from .plan import u24
+from .records import Records
+from .session import FCNT_END, Session
+
+JOIN_ACCEPT_DELAY1_MS = 5_000  # RP002-1.0.4 section 2.3, as the following
+JOIN_ACCEPT_DELAY2_MS = 6_000
+RX2_AFTER_RX1_MS = 1_000
+RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s: this, and up to
+RETRANSMIT_SPREAD_MS = 2_000  # this more at random
+
+_BUFFER_BYTES = 256
+_OVERHEAD_BYTES = 12  # MHDR, FHDR without FOpts, MIC
+
+_JOIN = 1
+_DATA = 2
+
+
+class Mac:
+    """One device. `region`: a module of `regions`; `store`: `FileStore` or the like; `random_u32()`: 32 random bits.
+
+    `device.battery_level()` gives 0 (external power), 1..254 or 255 (unknown) for DevStatusAns; `device` may be None.
+    """
+
+    def __init__(self, region, store, random_u32, device=None):
+        self._region = region
+        self._random_u32 = random_u32
+        self._battery_level = None if device is None else device.battery_level
+        self._link = Link(region)
+        self._duty = DutyCycle(region)
+        self._join = JoinState()
+        self._records = Records(store, self._link, self._duty, self._join)
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._fopts = bytearray(frames.FOPTS_MAX_BYTES)
+        self._exchange = Exchange(self._wants)
+        self._open = 0  # _JOIN or _DATA while an exchange is out
+        self._tries_left = 0
+        self._confirmed = False
+        self._dev_nonce = 0
+        self._channel = 0
+        self._data_rate = 0
+        self._requests = 0  # MAC requests for the next uplink, bits 1 << CID
+        self._asked = 0  # those that the open exchange carries
+        self._ack_at_ms = 0
+
+    def start(self, now_ms):
+        """Load what was stored. Raises `NoIdentity` or `StateCorrupt`; nothing else may be called before."""
+        self._records.load(now_ms)
+
+    def skip_few_counters(self):
+        """For a node that is reset at each wake-up: store each counter by itself, so that a reset skips none."""
+        self._records.counter_margin = 1
+
+    @property
+    def joined(self):
+        """Whether there is a session."""
+        return self._records.session is not None
+
+    def join(self, now_ms):
+        """A Join-Request to carry out; its DevNonce is already stored as used.
+
+        Raises `Busy`, `JoinWait`, `DutyCycleWait` or `NonceExhausted`. A session that exists stays until a Join-Accept
+        comes.
+        """
+        self._require_idle()
+        join, region = self._join, self._region
+        if join.dev_nonce >= NONCE_END:
+            raise NonceExhausted("all DevNonces are used: this device needs a new DevEUI or JoinEUI")
+        join.begin(now_ms)
+        data_rate = region.JOIN_DRS[join.tries % len(region.JOIN_DRS)]
+        airtime = self._airtime_us(frames.JOIN_REQUEST_BYTES, data_rate)
+        wait_ms = join.wait_ms(airtime, now_ms)
+        if wait_ms:
+            if join.due_for_storing(now_ms):
+                self._records.save_nonce(now_ms)
+            raise JoinWait(wait_ms)
+        channel = self._choose(data_rate, airtime, now_ms, True)
+        self._dev_nonce = join.spend(airtime, now_ms)
+        self._records.save_nonce(now_ms)
+        self._records.cover(self._link.plan.frequency_hz(channel), airtime, now_ms)
+        identity = self._records.identity
+        length = frames.build_join_request(self._buffer, self._app_key(), identity[8:16], identity[:8], self._dev_nonce)
+        self._exchange.frame = self._view[:length]
+        self._place(channel, data_rate, airtime, region.MAX_EIRP_DBM)
+        rx1_dr = region.RX1_DR[data_rate][0]
+        self._windows(JOIN_ACCEPT_DELAY1_MS, JOIN_ACCEPT_DELAY2_MS, rx1_dr, region.RX2_DR, region.RX2_HZ)
+        self._open = _JOIN
+        return self._exchange
+
+    def send(self, port, data, now_ms, confirmed=False):
+        """An uplink of `data` on `port` (1..255) to carry out; its counter is already stored as used.
+
+        Raises `NotJoined`, `Busy`, `PayloadTooLong`, `CounterExhausted` or a `Wait`.
+        """
+        if not 1 <= port <= 255:
+            raise ValueError("FPort %d: 1 to 255 carry data" % port)
+        return self._uplink(port, data, now_ms, confirmed)
+
+    def send_answers(self, now_ms):
+        """An uplink without application data: carries MAC answers, or just gives the network a chance to talk."""
+        return self._uplink(None, b"", now_ms, False)
+
+    def room(self, now_ms):
+        """The largest application payload that `send` takes now, in bytes; 0 without a session."""
+        if self._records.session is None:
+            return 0
+        return self._payload_limit() - self._fill_fopts()
+
+    def request_link_check(self):
+        """The next uplink asks how well it is heard; the answer is the event `LinkCheck`."""
+        self._requests |= 1 << commands.LINK_CHECK
+
+    def request_time(self):
+        """The next uplink asks for the time; the answer is the event `NetworkTime`."""
+        self._requests |= 1 << commands.DEVICE_TIME
+
+    def set_adr(self, on):
+        """Whether the network manages data rate and power (default: on)."""
+        self._link.adr = on
+
+    def set_data_rate(self, data_rate):
+        """Choose the data rate by hand; with ADR on the network may change it again."""
+        if not self._link.plan.usable(self._link.plan.mask, data_rate):
+            raise ValueError("no channel carries DR%d" % data_rate)
+        self._link.data_rate = data_rate
+
+    def save(self, now_ms):
+        """Store the exact counters before a planned loss of power, so that none are skipped."""
+        if self._records.session is not None:
+            self._records.save_hot(now_ms, self._records.session.fcnt_up)
+
+    def abandon(self, exchange):
+        """Give up an open exchange and its repetitions without carrying it out; gives the list of events."""
+        kind, self._open = self._open, 0
+        if kind == _JOIN:
+            return [JoinFailed()]
+        return [NotAcknowledged(self._records.session.fcnt_up - 1)] if kind and self._confirmed else []
+
+    def conclude(self, exchange, heard, now_ms):
+        """`exchange` was transmitted and its windows are over; `heard` is what the radio received, or None.
+
+        Gives the list of events. `heard` has `frame`, `rssi_dbm`, `snr_db_x4`.
+        """
+        if not self._open:
+            raise ValueError("this exchange was already concluded")
+        self._duty.charge(exchange.freq_hz, exchange.airtime_us, now_ms, self._link.max_duty)
+        if self._open == _JOIN:
+            return self._conclude_join(heard, now_ms)
+        return self._conclude_data(exchange, heard, now_ms)
+
+    def state(self, now_ms):
+        """For people: a dict of what the stack is and why it may be waiting. No keys."""
+        found = {
+            "region": self._region.NAME,
+            "joined": self.joined,
+            "busy": self._open != 0,
+            "dev_nonce": self._join.dev_nonce,
+            "join_tries": self._join.tries,
+        }
+        if self.joined:
+            session, link = self._records.session, self._link
+            self._pick(link.data_rate, self._airtime_us(13, link.data_rate), now_ms)
+            found["dev_addr"] = str(DevAddr.from_wire(session.dev_addr))
+            found["fcnt_up"] = session.fcnt_up
+            found["fcnt_down"] = session.fcnt_down
+            found["data_rate"] = link.data_rate
+            found["eirp_dbm"] = link.eirp_dbm
+            found["nb_trans"] = link.nb_trans
+            found["unanswered"] = link.adr_ack_cnt
+            found["room"] = self.room(now_ms)
+            found["wait_ms"] = max(link.plan.wait_ms or 0, self._ack_at_ms - now_ms)
+        return found
+
+    # Uplinks
+
+    def _uplink(self, port, data, now_ms, confirmed):
+        session, link = self._records.session, self._link
+        if session is None:
+            raise NotJoined("no session: join first")
+        self._require_idle()
+        if now_ms < self._ack_at_ms:
+            raise AckWait(self._ack_at_ms - now_ms)
+        if session.fcnt_up >= FCNT_END:
+            raise CounterExhausted("FCntUp is at its end: join again")
+        limit = self._payload_limit()
+        if port is None and link.answers_within(frames.FOPTS_MAX_BYTES) < len(link.answers):
+            port = 0  # too much for FOpts: a frame of its own
+            data = bytes(link.answers[: link.answers_within(limit)])
+        fopts_len = 0 if port == 0 else self._fill_fopts()
+        if len(data) + fopts_len > limit:
+            raise PayloadTooLong(limit - fopts_len, limit)
+        length = _OVERHEAD_BYTES + fopts_len + len(data) + (port is not None)
+        data_rate = link.data_rate
+        airtime = self._airtime_us(length, data_rate)
+        channel = self._choose(data_rate, airtime, now_ms)
+
+        fctrl = (frames.ADR if link.adr else 0) | (frames.ADR_ACK_REQ if link.wants_answer else 0)
+        fctrl |= frames.ACK if link.ack_due else 0
+        fcnt = session.fcnt_up
+        eirp_dbm, repeats = link.eirp_dbm, link.nb_trans - 1
+        self._asked = 0
+        if port != 0:
+            self._asked, self._requests = self._requests, 0
+        # From here on the counter is spent, whatever happens; the stored state is the one after this uplink.
+        link.ack_due = False
+        link.answers_sent()
+        link.count_uplink()
+        session.fcnt_up = fcnt + 1
+        self._records.cover(link.plan.frequency_hz(channel), airtime, now_ms)
+
+        frames.build_data(
+            self._buffer,
+            frames.CONFIRMED_UP if confirmed else frames.UNCONFIRMED_UP,
+            session.dev_addr,
+            fctrl,
+            fcnt,
+            self._fopts,
+            fopts_len,
+            port,
+            data,
+            session.nwk_key,
+            session.app_key,
+        )
+        self._exchange.frame = self._view[:length]
+        self._place(channel, data_rate, airtime, eirp_dbm)
+        self._data_windows()
+        self._confirmed = confirmed
+        self._tries_left = repeats
+        self._open = _DATA
+        return self._exchange
+
+    def _fill_fopts(self):
+        """Pending answers, then our own requests, as far as FOpts take them; gives the length."""
+        link, fopts = self._link, self._fopts
+        length = link.answers_within(frames.FOPTS_MAX_BYTES)
+        for i in range(length):
+            fopts[i] = link.answers[i]
+        for cid in (commands.LINK_CHECK, commands.DEVICE_TIME):
+            if self._requests & 1 << cid and length < frames.FOPTS_MAX_BYTES:
+                fopts[length] = cid
+                length += 1
+        return length
+
+    def _payload_limit(self):
+        return self._region.MAX_PAYLOAD_BYTES[self._link.data_rate]
+
+    def _airtime_us(self, length, data_rate):
+        sf, bw_hz = self._region.DATA_RATES[data_rate]
+        return airtime_us(length, sf, bw_hz)
+
+    def _pick(self, data_rate, airtime, now_ms, joining=False):
+        return self._link.plan.choose(data_rate, joining, self._duty, airtime, now_ms, self._random_u32)
+
+    def _choose(self, data_rate, airtime, now_ms, joining=False):
+        channel = self._pick(data_rate, airtime, now_ms, joining)
+        if channel is None:
+            if self._link.plan.wait_ms is None:
+                raise NoChannel("no channel for DR%d" % data_rate)
+            raise DutyCycleWait(self._link.plan.wait_ms)
+        return channel
+
+    def _place(self, channel, data_rate, airtime, eirp_dbm):
+        exchange = self._exchange
+        self._channel = channel
+        self._data_rate = data_rate
+        exchange.freq_hz = self._link.plan.frequency_hz(channel)
+        exchange.sf, exchange.bw_hz = self._region.DATA_RATES[data_rate]
+        exchange.power_dbm = eirp_dbm
+        exchange.airtime_us = airtime
+
+    def _data_windows(self):
+        link = self._link
+        delay_ms = 1000 * link.rx_delay_s
+        rx1_dr = self._region.RX1_DR[self._data_rate][link.rx1_dr_offset]
+        self._windows(delay_ms, delay_ms + RX2_AFTER_RX1_MS, rx1_dr, link.rx2_dr, link.rx2_hz)
+
+    def _windows(self, rx1_ms, rx2_ms, rx1_dr, rx2_dr, rx2_hz):
+        rx1, rx2 = self._exchange.rx1, self._exchange.rx2
+        rx1.delay_ms, rx2.delay_ms = rx1_ms, rx2_ms
+        rx1.freq_hz, rx2.freq_hz = self._link.plan.rx1_hz(self._channel), rx2_hz
+        rx1.sf, rx1.bw_hz = self._region.DATA_RATES[rx1_dr]
+        rx2.sf, rx2.bw_hz = self._region.DATA_RATES[rx2_dr]
+
+    def _require_idle(self):
+        if self._open:
+            raise Busy("conclude the last exchange first")
+
+    # Answers
+
+    def _wants(self, frame):
+        if self._open == _JOIN:
+            return self._accept(frame) is not None
+        return self._genuine(frame) is not None
+
+    def _app_key(self):
+        return Key(self._records.identity[16:])
+
+    def _accept(self, frame):
+        """The Join-Accept in `frame` if it answers our request (TS001-1.0.4 6.2.6), else None."""
+        try:
+            accept = frames.JoinAccept(frame, self._app_key())
+        except Malformed:
+            return None
+        if not accept.mic_valid or u24(accept.join_nonce, 0) == self._join.join_nonce:
+            return None
+        return accept
+
+    def _genuine(self, frame):
+        """The data frame in `frame` and its full counter, if it is for us and new, else None. Changes nothing."""
+        session = self._records.session
+        try:
+            parts = frames.DataFrame(frame)
+        except Malformed:
+            return None
+        if parts.uplink or parts.dev_addr != session.dev_addr:
+            return None
+        fcnt = frames.full_fcnt(parts.fcnt16, session.fcnt_down)
+        if fcnt is None or not parts.mic_valid(session.nwk_key, fcnt):
+            return None
+        return parts, fcnt
+
+    def _conclude_join(self, heard, now_ms):
+        self._open = 0
+        accept = None if heard is None else self._accept(heard.frame)
+        if accept is None:
+            self._join.pause(now_ms, self._random_u32)
+            return [JoinFailed()]
+        nonce = bytes((self._dev_nonce & 0xFF, self._dev_nonce >> 8))
+        nwk_skey, app_skey = session_keys(self._app_key(), accept.join_nonce, accept.net_id, nonce)
+        session = Session(self._dev_nonce, accept.dev_addr, accept.net_id, nwk_skey, app_skey)
+        link = self._link
+        link.reset(self._data_rate)
+        if accept.rx1_dr_offset < len(self._region.RX1_DR[0]):
+            link.rx1_dr_offset = accept.rx1_dr_offset
+        if accept.rx2_dr < len(self._region.DATA_RATES):
+            link.rx2_dr = accept.rx2_dr
+        link.rx_delay_s = accept.rx_delay_s
+        link.plan.apply_cflist(accept.cflist)
+        self._join.conclude(u24(accept.join_nonce, 0))
+        records = self._records
+        records.session = session
+        records.save_nonce(now_ms)
+        records.save_cold()
+        records.save_hot(now_ms, records.counter_margin)
+        return [Joined(DevAddr.from_wire(accept.dev_addr))]
+
+    def _conclude_data(self, exchange, heard, now_ms):
+        genuine = None if heard is None else self._genuine(heard.frame)
+        fcnt_up = self._records.session.fcnt_up - 1
+        if genuine is not None:
+            self._open = 0
+            parts, fcnt = genuine
+            events = self._take(parts, fcnt, heard, now_ms)
+            if self._confirmed:
+                events.insert(0, Acknowledged(fcnt_up) if parts.fctrl & frames.ACK else NotAcknowledged(fcnt_up))
+            return events
+        if self._confirmed:
+            wait_ms = RETRANSMIT_TIMEOUT_MS + (self._random_u32() & 0xFFFF) % RETRANSMIT_SPREAD_MS
+            self._ack_at_ms = now_ms + wait_ms
+        if self._tries_left > 0:
+            self._tries_left -= 1
+            not_before_ms = self._repeat(exchange, now_ms)
+            if not_before_ms is not None:
+                return [Repeat(exchange, not_before_ms)]
+        self._open = 0
+        return [NotAcknowledged(fcnt_up)] if self._confirmed else []
+
+    def _repeat(self, exchange, now_ms):
+        """Put the same frame on another channel; gives when it may go out, or None when that is never."""
+        not_before_ms = max(now_ms, self._ack_at_ms)
+        airtime = exchange.airtime_us
+        channel = self._pick(self._data_rate, airtime, not_before_ms)
+        if channel is None:
+            wait_ms = self._link.plan.wait_ms
+            if wait_ms is None:
+                return None
+            not_before_ms += wait_ms
+            channel = self._pick(self._data_rate, airtime, not_before_ms)
+        self._records.cover(self._link.plan.frequency_hz(channel), airtime, now_ms)
+        self._place(channel, self._data_rate, airtime, exchange.power_dbm)
+        self._data_windows()
+        return not_before_ms
+
+    def _take(self, parts, fcnt, heard, now_ms):
+        """A genuine class A downlink: counters, MAC commands, storage; then events."""
+        session, link = self._records.session, self._link
+        session.fcnt_down = fcnt
+        link.adr_ack_cnt = 0
+        link.answers = bytearray()
+        link.ack_due = parts.confirmed
+        has_payload = parts.payload_start < parts.mic_at
+        if parts.port == 0:
+            requests = parts.decrypted(session.nwk_key, fcnt)
+        else:
+            requests = parts.fopts
+        events = commands.execute(link, requests, heard.snr_db_x4, self._battery_level, self._asked)
+        if any(isinstance(event, SettingsChanged) for event in events):
+            self._records.save_cold()
+        self._records.save_hot(now_ms)
+        pending = bool(parts.fctrl & frames.F_PENDING)
+        if parts.port and has_payload:
+            data = bytes(parts.decrypted(session.app_key, fcnt))
+            events.append(Downlink(parts.port, data, parts.confirmed, pending, fcnt, heard.rssi_dbm, heard.snr_db_x4))
+        elif pending:
+            events.append(Pending())
+        return events

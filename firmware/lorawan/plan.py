@@ -1,0 +1,195 @@
+"""Channels of a dynamic plan (EU868 and its like): up to 16, which the network may add, move and mask (RP002-1.0.4)."""
+
+from array import array
+
+SIZE = 16
+_STEP_HZ = 100  # frequencies travel in units of 100 Hz
+_HALF_CHANNEL_HZ = 62_500
+
+
+class DynamicPlan:
+    """Frequencies, data rate ranges and the mask of enabled channels; chooses the channel of each uplink."""
+
+    def __init__(self, region):
+        self._region = region
+        self._freq_hz = array("I", [0] * SIZE)  # 0: not defined
+        self._downlink_hz = array("I", [0] * SIZE)  # RX1 frequency, 0: as the uplink
+        self._drs = bytearray(SIZE)  # max << 4 | min
+        self.wait_ms = 0  # after `choose`
+        self._unused = 0  # channels not yet used in this round; 0 begins a new one
+        self.mask = 0
+        self.reset()
+
+    def reset(self):
+        """Only the region's default channels, all enabled."""
+        for index in range(SIZE):
+            self._freq_hz[index] = self._downlink_hz[index] = 0
+        for index, freq_hz in enumerate(self._region.DEFAULT_CHANNELS_HZ):
+            self._freq_hz[index] = freq_hz
+            self._drs[index] = self._region.DEFAULT_CHANNEL_DRS
+        self.mask = self._default_mask()
+        self._unused = 0
+
+    def enable_defaults(self):
+        """Last step of the ADR back-off: the default channels on again, the others as they are."""
+        self.mask |= self._default_mask()
+
+    def frequency_hz(self, channel):
+        """Uplink frequency of `channel`."""
+        return self._freq_hz[channel]
+
+    def rx1_hz(self, channel):
+        """RX1 frequency after an uplink on `channel`."""
+        return self._downlink_hz[channel] or self._freq_hz[channel]
+
+    def choose(self, data_rate, joining, duty, airtime_us, now_ms, random_u32):
+        """A channel at random among those that `duty` lets transmit now, or None; then `wait_ms` says for how long.
+
+        Each usable channel has its turn before any is used again (RP002-1.0.4 section 3.3). `wait_ms` is None when
+        waiting does not help.
+        """
+        usable = 0
+        soonest = None
+        allowed = self._default_mask() if joining else self.mask
+        for channel in range(SIZE):
+            if not self._carries(channel, data_rate, allowed):
+                continue
+            ms = duty.wait_ms(self._freq_hz[channel], airtime_us, now_ms)
+            if ms == 0:
+                usable |= 1 << channel
+            elif ms is not None and (soonest is None or ms < soonest):
+                soonest = ms
+        self.wait_ms = 0 if usable else soonest
+        if not usable:
+            return None
+        fresh = usable & self._unused
+        if not fresh:
+            self._unused = 0xFFFF
+            fresh = usable
+        turn = random_u32() % _ones(fresh)
+        for channel in range(SIZE):
+            if fresh & (1 << channel):
+                if turn == 0:
+                    break
+                turn -= 1
+        self._unused &= ~(1 << channel)
+        return channel
+
+    def masked(self, mask, control, channel_mask):
+        """`mask` after one LinkADRReq, or None when it asks for something undefined (RP002-1.0.4 2.5.5)."""
+        defined = self._defined_mask()
+        if control == 0 and not channel_mask & ~defined:
+            return channel_mask
+        if control == 6:
+            return defined
+        return None
+
+    def usable(self, mask, data_rate):
+        """Whether `mask` leaves a channel for `data_rate`."""
+        return any(self._carries(channel, data_rate, mask) for channel in range(SIZE))
+
+    def set_channel(self, channel, freq_hz, drs):
+        """NewChannelReq: define and enable, or remove with `freq_hz` 0. The caller has checked the values."""
+        self._freq_hz[channel] = freq_hz
+        self._downlink_hz[channel] = 0
+        self._drs[channel] = drs
+        if freq_hz:
+            self.mask |= 1 << channel
+        else:
+            self.mask &= ~(1 << channel)
+            if not self.mask:
+                self.mask = self._default_mask()
+
+    def set_downlink(self, channel, freq_hz):
+        """DlChannelReq: RX1 of `channel` moves to `freq_hz`."""
+        self._downlink_hz[channel] = freq_hz
+
+    def is_default(self, channel):
+        """Whether the region fixes `channel`, so that NewChannelReq may not touch it."""
+        return channel < len(self._region.DEFAULT_CHANNELS_HZ)
+
+    def is_defined(self, channel):
+        """Whether `channel` has a frequency."""
+        return channel < SIZE and self._freq_hz[channel] != 0
+
+    def allows(self, freq_hz):
+        """Whether a 125 kHz channel at `freq_hz` lies inside one of the region's sub-bands."""
+        for low, high, _ in self._region.BANDS:
+            if low <= freq_hz - _HALF_CHANNEL_HZ and freq_hz + _HALF_CHANNEL_HZ <= high:
+                return True
+        return False
+
+    def apply_cflist(self, cflist):
+        """CFList type 0: five frequencies for the channels after the default ones. Other types change nothing."""
+        if len(cflist) != 16 or cflist[15] != 0:
+            return
+        channel = len(self._region.DEFAULT_CHANNELS_HZ)
+        for at in range(0, 15, 3):
+            freq_hz = _STEP_HZ * u24(cflist, at)
+            if freq_hz == 0 or self.allows(freq_hz):
+                self.set_channel(channel, freq_hz, self._region.DEFAULT_CHANNEL_DRS)
+            channel += 1
+
+    def pack(self):
+        """The channels for storage (the mask apart): seven bytes each, up to the last one in use."""
+        used = SIZE
+        while not self._freq_hz[used - 1]:
+            used -= 1
+        packed = bytearray(7 * used)
+        for channel in range(used):
+            at = 7 * channel
+            _put_u24(packed, at, self._freq_hz[channel] // _STEP_HZ)
+            _put_u24(packed, at + 3, self._downlink_hz[channel] // _STEP_HZ)
+            packed[at + 6] = self._drs[channel]
+        return packed
+
+    def unpack(self, packed):
+        """Take back what `pack` gave; all of them are enabled until the mask is taken back too."""
+        for channel in range(SIZE):
+            at = 7 * channel
+            stored = at < len(packed)
+            self._freq_hz[channel] = _STEP_HZ * u24(packed, at) if stored else 0
+            self._downlink_hz[channel] = _STEP_HZ * u24(packed, at + 3) if stored else 0
+            self._drs[channel] = packed[at + 6] if stored else 0
+        self.mask = self._defined_mask()
+
+    def pack_mask(self):
+        """The mask for storage."""
+        return bytes((self.mask & 0xFF, self.mask >> 8))
+
+    def unpack_mask(self, packed):
+        """Take back what `pack_mask` gave."""
+        self.mask = packed[0] | packed[1] << 8
+
+    def _carries(self, channel, data_rate, mask):
+        drs = self._drs[channel]
+        return bool(mask & (1 << channel) and self._freq_hz[channel] and drs & 0x0F <= data_rate <= drs >> 4)
+
+    def _default_mask(self):
+        return (1 << len(self._region.DEFAULT_CHANNELS_HZ)) - 1
+
+    def _defined_mask(self):
+        mask = 0
+        for channel in range(SIZE):
+            if self._freq_hz[channel]:
+                mask |= 1 << channel
+        return mask
+
+
+def u24(data, at):
+    """Three bytes, least significant first."""
+    return data[at] | data[at + 1] << 8 | data[at + 2] << 16
+
+
+def _put_u24(data, at, value):
+    data[at] = value & 0xFF
+    data[at + 1] = (value >> 8) & 0xFF
+    data[at + 2] = value >> 16
+
+
+def _ones(mask):
+    count = 0
+    while mask:
+        mask &= mask - 1
+        count += 1
+    return count

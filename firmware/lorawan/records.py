@@ -1,0 +1,148 @@
+"""What is stored when: the layout of the records `nonce`, `hot` and `cold`, and the order in which they are written.
+
+`hot` and `cold` carry the number of their session. A join writes nonce, cold, hot. When the power fails before the last
+of them, the `hot` record is of an older session, and means that nothing was sent in the new one: counters start at
+zero. The other order could start old keys at zero, and is never used.
+"""
+
+import struct
+
+from . import store as names
+from .errors import NoIdentity, StateCorrupt
+from .plan import u24
+from .session import Session
+
+_HOT = "<HIIHBBBBBBBB"  # .., lengths of mask, reserve and answers, which follow
+_HOT_BYTES = 20
+_COLD = "<HH4s3s32sBBB3s"  # channels follow
+_COLD_BYTES = 49
+_NO_FCNT = 0xFFFFFFFF
+_NO_SESSION = 0xFFFF  # no join ever uses this DevNonce
+
+
+class Records:
+    """Loads and saves the state of one device."""
+
+    def __init__(self, store, link, duty, join):
+        self._store = store
+        self._link = link
+        self._duty = duty
+        self._join = join
+        self._tag = 0  # of the identity
+        self.identity = b""
+        self.session = None
+        self.counter_margin = 32  # frame counters covered by one write of the hot record
+
+    def load(self, now_ms):
+        """Read everything; raises `NoIdentity` or `StateCorrupt`."""
+        self.identity = self._store.load(names.IDENTITY)
+        if not self.identity:
+            raise NoIdentity("no identity in the store: provision this device")
+        if len(self.identity) != 32:
+            raise StateCorrupt("record identity: %d bytes" % len(self.identity))
+        self._tag = names.crc16(self.identity)
+        nonce, hot, cold = (self._store.load(name) for name in (names.NONCE, names.HOT, names.COLD))
+        # Each is written before the next one exists for the first time: a gap means that a record was lost.
+        if (nonce is None and hot is not None) or (hot is None and cold is not None):
+            raise StateCorrupt("record %s is missing" % (names.NONCE if nonce is None else names.HOT))
+        if nonce is not None:
+            self._join.unpack(nonce, now_ms)
+        if cold is not None:
+            self._unpack_cold(cold)
+        if hot is not None:
+            self._unpack_hot(hot, now_ms)
+
+    def save_nonce(self, now_ms):
+        """DevNonce and the join back-off."""
+        self._store.save(names.NONCE, self._join.pack(now_ms))
+
+    def save_cold(self):
+        """Keys, receive windows, channels."""
+        self._store.save(names.COLD, self._pack_cold())
+
+    def save_hot(self, now_ms, ceiling=None, freq_hz=None, airtime_us=0):
+        """Counters, data rate and airtime reserve; `ceiling` counts only once it is stored."""
+        session = self.session
+        if session is not None and ceiling is None:
+            ceiling = session.ceiling
+        reserve = self._duty.reserve_for(freq_hz, airtime_us, now_ms)
+        self._store.save(names.HOT, self._pack_hot(ceiling or 0, reserve))
+        self._duty.stored(reserve)
+        if session is not None:
+            session.ceiling = ceiling
+
+    def cover(self, freq_hz, airtime_us, now_ms):
+        """Before a transmission: write `hot` if the stored one does not yet account for its counter and its airtime."""
+        session = self.session
+        if session is not None and session.fcnt_up > session.ceiling:
+            self.save_hot(now_ms, session.fcnt_up - 1 + self.counter_margin, freq_hz, airtime_us)
+        elif not self._duty.covered(freq_hz, airtime_us, now_ms):
+            self.save_hot(now_ms, None, freq_hz, airtime_us)
+
+    def _pack_cold(self):
+        session, link = self.session, self._link
+        packed = struct.pack(
+            _COLD,
+            self._tag,
+            session.number,
+            session.dev_addr,
+            session.net_id,
+            session.skeys,
+            link.rx1_dr_offset,
+            link.rx2_dr,
+            link.rx_delay_s,
+            (link.rx2_hz // 100).to_bytes(3, "little"),
+        )
+        return packed + link.plan.pack()
+
+    def _unpack_cold(self, body):
+        if len(body) < _COLD_BYTES:
+            raise StateCorrupt("record cold: %d bytes" % len(body))
+        tag, number, dev_addr, net_id, skeys, offset, rx2_dr, delay_s, rx2 = struct.unpack_from(_COLD, body)
+        if tag != self._tag:
+            return  # the device was given another identity since
+        link = self._link
+        link.rx1_dr_offset, link.rx2_dr, link.rx_delay_s = offset, rx2_dr, delay_s
+        link.rx2_hz = 100 * u24(rx2, 0)
+        link.plan.unpack(body[_COLD_BYTES:])
+        self.session = Session(number, dev_addr, net_id, skeys[:16], skeys[16:])
+
+    def _pack_hot(self, ceiling, reserve):
+        session, link = self.session, self._link
+        mask = link.plan.pack_mask()
+        fcnt_down = None if session is None else session.fcnt_down
+        packed = struct.pack(
+            _HOT,
+            _NO_SESSION if session is None else session.number,
+            ceiling,
+            _NO_FCNT if fcnt_down is None else fcnt_down,
+            link.adr_ack_cnt,
+            link.data_rate,
+            link.power,
+            link.nb_trans,
+            link.max_duty,
+            link.ack_due,
+            len(mask),
+            len(reserve),
+            len(link.answers),
+        )
+        return b"".join((packed, mask, bytes(reserve), bytes(link.answers)))
+
+    def _unpack_hot(self, body, now_ms):
+        if len(body) < _HOT_BYTES:
+            raise StateCorrupt("record hot: %d bytes" % len(body))
+        fields = struct.unpack_from(_HOT, body)
+        reserve_at = _HOT_BYTES + fields[9]
+        answers_at = reserve_at + fields[10]
+        if len(body) != answers_at + fields[11]:
+            raise StateCorrupt("record hot: %d bytes" % len(body))
+        self._duty.restore(body[reserve_at:answers_at], now_ms)
+        session, link = self.session, self._link
+        if session is None or fields[0] != session.number:
+            return
+        session.fcnt_up = session.ceiling = fields[1]
+        session.fcnt_down = None if fields[2] == _NO_FCNT else fields[2]
+        link.adr_ack_cnt, link.data_rate, link.power, link.nb_trans, link.max_duty = fields[3:8]
+        link.ack_due = bool(fields[8])
+        link.plan.unpack_mask(body[_HOT_BYTES:reserve_at])
+        link.answers = bytearray(body[answers_at:])

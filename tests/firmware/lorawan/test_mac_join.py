@@ -1,0 +1,222 @@
+"""Joining: nonces, windows, settings from the accept, pauses and budgets. Runs on both interpreters."""
+
+from binascii import unhexlify
+
+from tests.firmware.lorawan.net import APP_KEY, DEV_EUI, JOIN_EUI, Device, joined, names, raises
+
+from firmware.lorawan.errors import Busy, JoinWait, LorawanError, NoIdentity, NonceExhausted, NotJoined, Wait
+from firmware.lorawan.join import JoinState
+from firmware.lorawan.memory_store import MemoryStore
+from firmware.lorawan.store import NONCE, pack_record
+
+HOUR_MS = 3_600_000
+
+
+def test_join_request_carries_both_euis_and_counts_dev_nonce_from_zero():
+    device = Device()
+
+    found = device.network.hear(device.mac.join(device.now_ms))
+
+    assert (found["dev_eui"], found["join_eui"], found["dev_nonce"]) == (str(DEV_EUI), str(JOIN_EUI), 0)
+
+
+def test_dev_nonce_is_stored_as_used_before_the_exchange_is_given_out():
+    device = Device()
+
+    device.mac.join(device.now_ms)
+    device.boot()
+    again = device.network.hear(device.mac.join(device.now_ms))
+
+    assert again["dev_nonce"] == 1
+
+
+def test_join_windows_are_at_five_and_six_seconds_with_regional_defaults():
+    device = joined(dl_settings=0x13, rx_delay=7)  # network settings of a session do not matter for the next join
+    device.now_ms += 3_600_000
+
+    exchange = device.mac.join(device.now_ms)
+
+    assert (exchange.sf, exchange.bw_hz, exchange.power_dbm, exchange.airtime_us) == (7, 125_000, 16, 61_696)
+    assert exchange.freq_hz in (868_100_000, 868_300_000, 868_500_000)
+    assert (exchange.rx1.delay_ms, exchange.rx1.freq_hz, exchange.rx1.sf) == (5000, exchange.freq_hz, 7)
+    assert (exchange.rx2.delay_ms, exchange.rx2.freq_hz, exchange.rx2.sf) == (6000, 869_525_000, 12)
+
+
+def test_accept_gives_a_session_with_its_windows_and_channels():
+    cflist = unhexlify("184f84e85684b85e84886684586e8400")
+
+    device = Device()
+    events = device.join(dl_settings=0x13, rx_delay=5, cflist=cflist)
+
+    assert names(events) == ["Joined"]
+    assert str(events[0].dev_addr) == "26011bda"
+    device.now_ms += 60_000
+    exchange = device.mac.send(1, b"x", device.now_ms)
+    assert (exchange.sf, exchange.rx1.sf) == (7, 8)
+    assert (exchange.rx1.delay_ms, exchange.rx2.delay_ms, exchange.rx2.sf) == (5000, 6000, 9)
+    heard = {exchange.freq_hz}
+    device.finish(exchange)
+    for _ in range(7):
+        found, _ = device.uplink()
+        heard.add(found["exchange"].freq_hz)
+    assert heard == {868_100_000, 868_300_000, 868_500_000} | {867_100_000 + 200_000 * n for n in range(5)}
+
+
+def test_tries_step_down_through_the_data_rates_and_begin_again():
+    device = Device()
+    factors = []
+    while len(factors) < 7:
+        try:
+            exchange = device.mac.join(device.now_ms)
+        except Wait as wait:
+            device.now_ms += wait.ms
+            continue
+        factors.append(exchange.sf)
+        assert names(device.finish(exchange)) == ["JoinFailed"]
+
+    assert factors == [7, 8, 9, 10, 11, 12, 7]
+
+
+def test_a_random_pause_separates_two_tries():
+    device = Device()
+    device.finish(device.mac.join(device.now_ms))
+
+    wait = raises(JoinWait, device.mac.join, device.now_ms)
+
+    assert 4_000 <= wait.ms <= 12_000
+
+
+def test_accept_for_another_key_or_altered_in_one_bit_is_not_wanted():
+    device = Device()
+    exchange = device.mac.join(device.now_ms)
+    accept = bytearray(device.network.accept(exchange.frame))
+    assert exchange.wants(accept)
+    accept[9] ^= 1
+
+    assert not exchange.wants(accept)
+    assert names(device.finish(exchange, accept)) == ["JoinFailed"]
+    assert not device.mac.joined
+
+
+def test_accept_with_the_join_nonce_of_the_last_one_is_refused():
+    device = joined()
+    device.now_ms += 3_600_000
+    exchange = device.mac.join(device.now_ms)
+
+    assert not exchange.wants(device.network.accept(exchange.frame, join_nonce=1))
+
+
+def test_a_failed_rejoin_leaves_the_session_in_use():
+    device = joined()
+    device.now_ms += 3_600_000
+
+    device.finish(device.mac.join(device.now_ms))
+
+    assert device.uplink()[0]["fcnt32"] == 0
+
+
+def test_session_survives_a_reset_and_a_new_one_starts_at_zero():
+    device = joined()
+    device.uplink()
+    device.boot()
+
+    assert device.uplink()[0]["fcnt32"] == 32
+    device.now_ms += 3_600_000
+    device.join()
+    assert device.uplink()[0]["fcnt32"] == 0
+
+
+def test_exhausted_dev_nonce_refuses_to_join():
+    device = Device()
+    device.mac.join(device.now_ms)
+    body = bytearray(device.store.load(NONCE))
+    body[0:2] = b"\xff\xff"
+    device.store.records[NONCE] = pack_record(body)
+
+    raises(NonceExhausted, device.boot().mac.join, device.now_ms)
+
+
+def test_back_off_allows_36_s_then_36_s_then_8_7_s_a_day_and_not_more():
+    join, now_ms, airtime_us = JoinState(), 5_000, 370_688
+    spent = [0, 0, 0, 0]
+    join.begin(now_ms)
+    start_ms = now_ms
+    while now_ms - start_ms < (11 + 48) * HOUR_MS:
+        wait_ms = join.wait_ms(airtime_us, now_ms)
+        if wait_ms == 0:
+            hours = (now_ms - start_ms) // HOUR_MS
+            spent[0 if hours < 1 else 1 if hours < 11 else 2 if hours < 35 else 3] += airtime_us
+            join.spend(airtime_us, now_ms)
+        now_ms += max(wait_ms, 1_000)
+
+    assert [us // 1_000_000 for us in spent] == [35, 35, 8, 8]
+    assert max(spent[:2]) <= 36_000_000
+    assert max(spent[2:]) <= 8_700_000
+
+
+def test_resets_do_not_refill_the_back_off():
+    join, now_ms, airtime_us = JoinState(), 0, 370_688
+    join.begin(now_ms)
+    spent = 0
+    for _ in range(200):
+        if join.wait_ms(airtime_us, now_ms) == 0:
+            join.spend(airtime_us, now_ms)
+            spent += airtime_us
+        body = join.pack(now_ms)
+        join = JoinState()
+        now_ms = 0
+        join.unpack(body, now_ms)
+        join.begin(now_ms)
+        now_ms += 8_000
+
+    assert 35_000_000 < spent <= 36_000_000
+
+
+def test_a_lonely_device_goes_on_trying_for_days_within_the_budgets():
+    device = Device()
+    start_ms = device.now_ms
+    spent_us = [0, 0, 0]
+    while device.now_ms - start_ms < 35 * HOUR_MS:
+        try:
+            exchange = device.mac.join(device.now_ms)
+        except Wait as wait:
+            device.now_ms += min(wait.ms, 700_000)  # asks again now and then, as a node does
+            continue
+        hours = (device.now_ms - start_ms) // HOUR_MS
+        spent_us[0 if hours < 1 else 1 if hours < 11 else 2] += exchange.airtime_us
+        device.finish(exchange)
+        if device.random() % 5 == 0:
+            device.boot()
+
+    assert 0 < spent_us[0] <= 36_000_000
+    assert 0 < spent_us[1] <= 36_000_000
+    assert 0 < spent_us[2] <= 8_700_000
+
+
+def test_a_device_without_identity_or_session_says_so():
+    empty = Device.__new__(Device)
+    empty.region, empty.random, empty.now_ms, empty.store = Device().region, None, 0, MemoryStore()
+    raises(NoIdentity, empty.boot)
+
+    device = Device()
+    raises(NotJoined, device.mac.send, 1, b"", 0)
+    device.mac.join(device.now_ms)
+    raises(Busy, device.mac.join, device.now_ms)
+    assert issubclass(Busy, LorawanError)
+
+
+def test_a_new_identity_keeps_the_nonces_and_drops_the_session():
+    device = joined()
+    device.store.records.update(MemoryStore.provisioned(DEV_EUI, JOIN_EUI, bytes(reversed(APP_KEY))).records)
+
+    device.boot()
+
+    assert not device.mac.joined
+    assert device.mac.state(device.now_ms)["dev_nonce"] == 1
+
+
+def test_no_key_is_in_what_people_see():
+    device = joined()
+
+    assert "00112233" not in repr(device.mac.state(device.now_ms))
+    assert device.network.nwk_skey not in repr(device.mac.state(device.now_ms)).encode()
