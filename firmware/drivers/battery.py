@@ -38,6 +38,8 @@ class Battery:
         self._r_bottom_ohm = r_bottom_ohm
         self._full_scale_uv = full_scale_uv
         self._factor_permille = factor_permille
+        self.last_mv = None
+        """The last reading, for those who did not ask for it themselves."""
 
     def start(self):
         """Nothing to begin: a conversion takes microseconds."""
@@ -53,4 +55,5 @@ class Battery:
         for _ in range(_READINGS):
             total += self._adc.read_uv() if calibrated else self._adc.read_u16()
         at_pin = total // _READINGS if calibrated else pin_uv(total // _READINGS, self._full_scale_uv, 16)
-        return battery_mv(at_pin, self._r_top_ohm, self._r_bottom_ohm, self._factor_permille)
+        self.last_mv = battery_mv(at_pin, self._r_top_ohm, self._r_bottom_ohm, self._factor_permille)
+        return self.last_mv

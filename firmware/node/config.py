@@ -36,9 +36,7 @@ class Config:
         self.profile = _text(settings, "profile")
         self.region = settings.get("region", "EU868")
         self.report_interval_s = _whole(settings, "report_interval_s", INTERVAL_MIN_S, INTERVAL_MAX_S)
-        self.sample_interval_s = _whole(
-            settings, "sample_interval_s", 1, INTERVAL_MAX_S, default=self.report_interval_s
-        )
+        self.sample_interval_s = _whole(settings, "sample_interval_s", 1, INTERVAL_MAX_S, default=None)
         self.spread_percent = _whole(settings, "spread_percent", 0, 50, default=10)
         self.start_delay_s = _whole(settings, "start_delay_s", 0, INTERVAL_MAX_S, default=None)
         self.dim_percent = _whole(settings, "dim_percent", 0, 100, default=None)

@@ -1,0 +1,198 @@
+"""What all boards have in common: buses and pins made from the facts, one at a time, when a driver asks.
+
+`machine` and the stock 1-Wire modules are handed in by a board's `wiring`, so this file and all that uses it run on
+the host too.
+"""
+
+import os
+
+_RESET_CODES = (
+    ("PWRON_RESET", 1),
+    ("HARD_RESET", 2),
+    ("WDT_RESET", 3),
+    ("DEEPSLEEP_RESET", 4),
+    ("SOFT_RESET", 5),
+)
+"""Names in `machine` to the words of profile `status`. A port has some of them; values differ from port to port."""
+
+_SERVICE_WINDOW_MS = 600_000
+"""So long after power-up the board only idles, and USB and serial console answer; then it sleeps deeper, and the
+watchdog begins. A technician who wants in switches it off and on."""
+
+
+class Hardware:
+    """The parts of one board. `sleep_ms(ms)` is the deep way to wait of this board; None where there is none."""
+
+    def __init__(self, machine, facts, config, clock, light_sleep=None):
+        self._machine = machine
+        self._facts = facts
+        self._config = config
+        self._clock = clock
+        self._light_sleep = light_sleep
+        self._i2c = None
+        self._power = None
+        self._battery = None
+        self._watchdog = None
+        self._counting = False
+        self._radio_pins = None
+        self.reset_code = self._reset_code()
+
+    def _reset_code(self):
+        cause = self._machine.reset_cause()
+        for name, code in _RESET_CODES:
+            if getattr(self._machine, name, None) == cause:
+                return code
+        return 0
+
+    # -- buses and pins
+
+    def i2c(self):
+        """The sensor bus; the same object for all who ask."""
+        if self._i2c is None:
+            facts = self._facts.I2C
+            pin = self._machine.Pin
+            self._i2c = self._machine.I2C(
+                facts["id"], scl=pin(facts["scl"]), sda=pin(facts["sda"]), freq=facts["freq_hz"]
+            )
+        return self._i2c
+
+    def uart(self, baud):
+        """The sensor UART, 8N1."""
+        facts = self._facts.UART
+        pin = self._machine.Pin
+        return self._machine.UART(facts["id"], baudrate=baud, tx=pin(facts["tx"]), rx=pin(facts["rx"]))
+
+    def onewire(self):
+        """The stock DS18X20 driver on the 1-Wire pin."""
+        import ds18x20
+        import onewire
+
+        return ds18x20.DS18X20(onewire.OneWire(self._machine.Pin(self._facts.ONEWIRE_PIN)))
+
+    def pir(self):
+        """(pin, active level) of the motion sensor. From now on the board only idles: its edges have to be counted."""
+        self._counting = True
+        machine = self._machine
+        return machine.Pin(self._facts.PIR_PIN, machine.Pin.IN), self._facts.PIR_ACTIVE
+
+    def battery(self, config):
+        """The battery driver; `battery_permille` of the calibration corrects divider and converter."""
+        if self._battery is None:
+            from firmware.drivers.battery import Battery
+
+            adc = self._machine.ADC
+            pin = self._machine.Pin(self._facts.BATTERY["adc"])
+            # ESP32: the full range; a divided battery gives up to 2.5 V. Ports without attenuators have no such name.
+            converter = adc(pin, atten=adc.ATTN_11DB) if hasattr(adc, "ATTN_11DB") else adc(pin)
+            self._battery = Battery(
+                converter,
+                self._facts.BATTERY["r_top_ohm"],
+                self._facts.BATTERY["r_bottom_ohm"],
+                self._facts.ADC_FULL_SCALE_UV,
+                config.calibration.get("battery_permille", 1000),
+            )
+        return self._battery
+
+    def sensor_power(self, on):
+        """Switch the sensors' supply; returns when they may be talked to. Without a switch they are always on."""
+        facts = self._facts.SENSOR_POWER
+        if facts is None:
+            return
+        if self._power is None:
+            machine = self._machine
+            self._power = machine.Pin(facts["pin"], machine.Pin.OUT, value=1 - facts["on"])
+        level = facts["on"] if on else 1 - facts["on"]
+        if self._power.value() != level:
+            self._power.value(level)
+            if on:
+                self._clock.sleep_ms(facts["settle_ms"])
+
+    def radio(self):
+        """The radio driver, not started; supplies that it needs are on."""
+        from firmware.radio.sx126x import SX1262
+
+        machine = self._machine
+        pin = machine.Pin
+        facts = self._facts.RADIO
+        supplies = []
+        for supply in ("module_power", "rf_power"):
+            if facts.get(supply) is not None:
+                supplies.append(pin(facts[supply], pin.OUT, value=1))
+        self._radio_pins = supplies
+        spi = machine.SPI(
+            facts["spi"],
+            baudrate=4_000_000,
+            sck=pin(facts["sck"]),
+            mosi=pin(facts["mosi"]),
+            miso=pin(facts["miso"]),
+        )
+        return SX1262(
+            spi,
+            pin(facts["cs"], pin.OUT, value=1),
+            pin(facts["busy"], pin.IN),
+            pin(facts["dio1"], pin.IN),
+            pin(facts["reset"], pin.OUT, value=1),
+            self._clock,
+            facts,
+        )
+
+    # -- the rest of the board
+
+    def random_u32(self):
+        """32 random bits from the port's own source."""
+        return int.from_bytes(os.urandom(4), "big")
+
+    def battery_level(self):
+        """For DevStatusAns (TS001-1.0.4 section 5.5): 255, not known as a share; the voltage is in the reports."""
+        return 255
+
+    def free_kb(self):
+        """Free flash of the file system in kB."""
+        stat = os.statvfs("/")
+        return stat[0] * stat[3] // 1024
+
+    def reboot(self):
+        """Reset the board; does not return."""
+        self._machine.reset()
+
+    # -- time
+
+    def feed(self):
+        """The node is alive. Begins the watchdog once the service window is over, if the configuration wants one."""
+        if self._watchdog is not None:
+            self._watchdog.feed()
+        elif self._config.watchdog and not self._in_service_window():
+            self._watchdog = self.make_watchdog()
+
+    def make_watchdog(self):
+        """A running watchdog with `feed()`."""
+        return self._machine.WDT(timeout=self._facts.WATCHDOG_MAX_MS)
+
+    def _in_service_window(self):
+        return self._clock.now_ms() < _SERVICE_WINDOW_MS
+
+    def sleep(self, duration_ms):
+        """Wait, as deep as is safe now, and feed the watchdog meanwhile."""
+        end_ms = self._clock.now_ms() + duration_ms
+        while True:
+            left_ms = end_ms - self._clock.now_ms()
+            if left_ms <= 0:
+                return
+            self._wait(min(left_ms, self._longest_wait_ms()))
+            self.feed()
+
+    def _longest_wait_ms(self):
+        if self._watchdog is None and not self._config.watchdog:
+            return 24 * 3_600_000
+        return self._facts.WATCHDOG_MAX_MS // 2
+
+    def _wait(self, duration_ms):
+        shallow = self._light_sleep is None or self._counting or self._in_service_window()
+        if shallow or duration_ms < _WORTH_SLEEPING_MS:
+            self._clock.sleep_ms(duration_ms)
+        else:
+            self._light_sleep(duration_ms)
+
+
+_WORTH_SLEEPING_MS = 50
+"""Below this, going to sleep and coming back costs more than it saves."""

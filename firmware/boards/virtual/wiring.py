@@ -1,0 +1,11 @@
+"""Wiring of the virtual board: like a real ESP32 board, from its facts."""
+
+import machine
+
+from firmware.boards.hardware import Hardware
+from firmware.boards.virtual import facts
+
+
+def build(config, clock):
+    """The hardware of this board."""
+    return Hardware(machine, facts, config, clock, machine.lightsleep)

@@ -1,0 +1,84 @@
+"""Where a node starts: `/main.py` on the board is `from firmware.node.main import run; run()`."""
+
+import gc
+import time
+
+from firmware.node import config as configuration
+from firmware.node.clock import Clock
+from firmware.node.errors import ConfigError
+
+
+def say(text):
+    """One line for people and for `grep` on the console."""
+    print("spatz: " + text)  # noqa: T201 - the one place where the node prints
+
+
+def run(config_path=configuration.PATH):
+    """Build the node from its configuration and run it for ever. Returns only when there is no usable configuration."""
+    try:
+        config = configuration.load(config_path)
+    except ConfigError as error:
+        say("no configuration: %s; run `spatz deploy`" % error)
+        return
+    cycle = build(config, Clock(time), say)
+    gc.collect()
+    cycle.run()
+
+
+def build(config, clock, tell, directory=""):
+    """All parts of a node, wired; `directory` is where its files are ("" on a board: the root).
+
+    Modules are imported here and not above: only what this board and this profile need comes into memory.
+    """
+    wiring = _import("firmware.boards.%s.wiring" % config.board)
+    hardware = wiring.build(config, clock)
+    tell("start %s board=%s profile=%s reset=%d" % (config.name, config.board, config.profile, hardware.reset_code))
+
+    from firmware.lorawan.mac import Mac
+    from firmware.lorawan.store import FileStore
+    from firmware.node.commands import CommandPort
+    from firmware.node.cycle import Cycle
+    from firmware.node.files import Directory
+    from firmware.node.link import Link
+    from firmware.node.queue import Queue
+    from firmware.node.state import State
+
+    gc.collect()
+    region = _import("firmware.lorawan.regions.%s" % config.region.lower())
+    kind = _import("firmware.node.measure.%s" % config.profile).Kind(hardware, config, clock)
+    gc.collect()
+
+    state = State(FileStore(directory + "/node"), config)
+    if not state.begin():
+        tell("state starts anew")
+    queue = Queue(Directory(directory + "/queue"))
+    queue.open()
+    mac = Mac(region, FileStore(directory + "/lorawan"), hardware.random_u32, hardware)
+    link = Link(mac, hardware.radio(), clock, hardware.sleep, tell)
+    tell("boot=%d interval=%d pending=%d" % (state.boots, state.report_interval_s, queue.pending))
+
+    delay_s = config.start_delay_s
+    if delay_s is None:
+        delay_s = hardware.random_u32() % (configuration.START_DELAY_MAX_S + 1)
+    if delay_s:
+        tell("wait %d s" % delay_s)
+        hardware.sleep(delay_s * 1000)
+    return Cycle(
+        config,
+        clock,
+        hardware=hardware,
+        kind=kind,
+        link=link,
+        queue=queue,
+        state=state,
+        commands=CommandPort(state, tell),
+        say=tell,
+    )
+
+
+def _import(name):
+    """A module by its dotted name: `__import__` gives the outermost package."""
+    module = __import__(name)
+    for part in name.split(".")[1:]:
+        module = getattr(module, part)
+    return module

@@ -1,0 +1,37 @@
+"""The status report (FPort 30): after each boot, once a day, and on request."""
+
+from firmware.node.report import blank
+from firmware.payload.tables import status as table
+
+FIRMWARE_VERSION = 100
+"""0.1.0 as major * 10000 + minor * 100 + patch."""
+EVERY_MS = 24 * 3_600_000
+
+_FIRMWARE = 0
+_HARDWARE = 1
+_RESET = 2
+_CONFIG = 3
+_BOOTS = 4
+_BATTERY = 5
+_RSSI = 6
+_SNR = 7
+_FREE = 8
+
+
+def values(hardware, config, state, battery_mv, link):
+    """The values list for `table`. The reset code is a word of profile `status`; what is unknown stays away."""
+    out = blank(table)
+    out[_FIRMWARE] = FIRMWARE_VERSION
+    out[_HARDWARE] = 0
+    out[_RESET] = hardware.reset_code
+    out[_CONFIG] = config.hash
+    out[_BOOTS] = state.boots
+    out[_BATTERY] = battery_mv
+    if link.rssi_dbm is not None:
+        out[_RSSI] = link.rssi_dbm
+        out[_SNR] = link.snr_db_x4
+    try:
+        out[_FREE] = hardware.free_kb()
+    except OSError:
+        pass  # a status report without this is better than none
+    return out
