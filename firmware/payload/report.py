@@ -36,10 +36,10 @@ class Report(dict):
     def data(self):
         """Return the object that the JavaScript codec gives for the same bytes."""
         data = {"profile": self.profile}
-        data.update(self)
         if self.about["layout"] != "answer":
             data["flags"] = self.flag_words
             data["warnings"] = self.warnings
+        data.update(self)
         if isinstance(self.time, list):
             data["time"] = [_iso(time) for time in self.time]
         elif self.time is not None:
@@ -174,7 +174,7 @@ class Catalog:
         return values
 
     def _refusal(self, pair):
-        if not isinstance(pair, list) or len(pair) != 2:
+        if not isinstance(pair, list) or len(pair) < 2:
             raise DecodeError("result: not [key, code]")
         code = _whole("code", pair[1], 1, 255)
         reason = REASONS[code - 1] if code <= len(REASONS) else "code %d" % code
@@ -226,7 +226,7 @@ def as_decoded(name, field_name, reading, catalog=None):
     judging a run: what a sensor model played, against what the server decoded.
     """
     about = (catalog or default()).profile(name)
-    field = [one for one in about["fields"] if one["name"] == field_name][0]
+    field = next(one for one in about["fields"] if one["name"] == field_name)
     table = _Table({"name": name, "fport": 1, "base": 1, "age": -1, "fields": [field]})
     buf = bytearray(_LARGEST_BYTES)
     size = encoder.encode_into(table, [reading], 0, buf, len(buf))
@@ -289,7 +289,7 @@ def _to_node(field, value):
 
 
 def _number_to_node(field, value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e9:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e9:
         raise ReportError("%s: %r is no number" % (field["name"], value))
     number = int(value * field["per_unit"] + (0.5 if value >= 0 else -0.5))
     wire = (number - field["offset"] + (field["step"] >> 1)) // field["step"]
@@ -312,7 +312,7 @@ def _decode_map(about, item, warnings):
         elif key in fields:
             values[fields[key]["name"]] = _value(fields[key], item[key])
         else:
-            warnings.append("unknown key %d" % key)
+            warnings.append("unknown value %d" % key)
     return values, flags
 
 
@@ -331,10 +331,9 @@ def _decode_array(about, item, warnings):
         at = i if i < base else i + 1
         if at < len(item):
             values[field["name"]] = _value(field, item[at])
-        if i < base and item[i] is None and not field["optional"]:
-            warnings.append("%s: no reading" % field["name"])
-    if len(item) > len(fields) + 1:
-        warnings.append("%d newer values left out" % (len(item) - len(fields) - 1))
+    # What a newer node has to say is left out, with a word about it; rule 8 of the wire design.
+    for at in range(len(fields) + 1, len(item)):
+        warnings.append("unknown value %d" % at)
     return values, flags
 
 

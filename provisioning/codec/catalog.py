@@ -54,7 +54,6 @@ def _field(field: Field) -> dict[str, Any]:
         "per": per,
         "items": field.items,
         "clip": field.clip,
-        "optional": field.optional,
         "words": list(field.words),
         "attribute": {key: _number(value) for key, value in field.attribute.items()},
     }

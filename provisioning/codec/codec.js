@@ -1,193 +1,179 @@
-// Made by `spatz payload build` from the profiles; do not edit. ES5.1, strict clean; ChirpStack v4, The Things Stack v3.
-// Profile: FPort: [name, fields of version 1 (-1: map), fields, split].
-// Field: [name, kind, low, high, per, times, plus, items or words]. Kinds: 0 number, 1 bool, 2 bytes, 3 counts,
-// 4 series, 5 list, 6 choice, 7 version. Value = (wire * times + plus) / per.
-var FLAGS = @FLAGS@;
-var PROFILES = @PROFILES@;
-var KEYS = @KEYS@;
-var REASONS = @REASONS@;
-function fail(text) { throw new Error(text); }
-// Strict CBOR subset: byte strings as {x: [bytes]}, maps as {m: [[key, value], ...]}.
-function parse(b) {
-var at = 0;
-function bad(text) { fail("byte " + at + ": " + text); }
-function item(depth) {
-var h = b[at], t = h >> 5, n = h & 31, w = 0, v = 0, i, r = [], k;
-if (at >= b.length) bad("input ends");
-if (t > 6) {
-if (n < 20 || n > 22) bad("not in the subset");
-at++;
-return n > 21 ? null : n > 20;
+// The codec for all profiles. `javascript.py` fills in the data between @ signs and takes out comments, white space
+// and long names, because ChirpStack parses the script again for every uplink.
+//
+// ES5.1, clean in strict mode, no globals of the host: runs in ChirpStack v4 (QuickJS, module) and in The Things Stack
+// v3 (goja). To keep the shortener simple: no regular expressions, and a local name is never also a property.
+//
+// FIELDS: "name high low per kind items plus times"; what is left out is 65535 0 1 0 1 0 1.
+//   value = (wire * times + plus) / per; kinds: 0 number, 1 bool, 2 bytes, 3 counts, 4 series, 5 list, 6 choice,
+//   7 version; items is the number of bytes or readings, for a choice its words with commas.
+// PROFILES: FPort -> "name base places step": base is the number of version 1 fields (-1 for a map, none for answers),
+//   each character of places is one of FIELDS (35 is the first), step the minutes, or their field, of a batch.
+// KEYS: place is the key, "name high,low,step ..." one triple a part; empty parts equal the first.
+var FLAGS = "@FLAGS@".split(" "),
+  FIELDS = "@FIELDS@".split(";"),
+  PROFILES = "@PROFILES@",
+  KEYS = "@KEYS@".split(";"),
+  REASONS = "@REASONS@".split(" ");
+
+function fail(text) {
+  throw Error(text);
 }
-if (n > 23) {
-if (n > 26 || t == 3 || t == 6) bad("not in the subset");
-w = 1 << n - 24;
-if (at + w >= b.length) bad("cut off");
-for (i = 1; i <= w; i++) v = v * 256 + b[at + i];
-if (v < [24, 256, 0, 65536][w - 1]) bad("head too long");
-n = v;
+
+function whole(name, number, high, low) {
+  high = high || 65535;
+  low = low || 0;
+  if (number !== +number || number % 1 || number < low || number > high) fail(name + ": " + number + " not in " + low + ".." + high);
+  return number;
 }
-if (t == 3 || t == 6 || t > 3 && depth > 3) bad("not in the subset");
-if (t > 1 && (t > 4 ? 2 * n : n) > b.length - at - w - 1) bad("length " + n + " is beyond the end");
-at += w + 1;
-if (t == 0) return n;
-if (t == 1) return -1 - n;
-for (i = 0; i < n; i++) {
-if (t == 2) r.push(b[at++]);
-else if (t == 4) r.push(item(depth + 1));
-else {
-k = item(depth + 1);
-if (typeof k != "number" || k < 0 || i && k <= r[i - 1][0]) bad("key");
-r.push([k, item(depth + 1)]);
+
+function list(name, value, high, low) {
+  if (!value || !value.map || value.length < low || value.length > high) fail(name + ": not " + low + ".." + high + " items");
+  return value;
 }
+
+function hex(name, value, count) {
+  return list(name, value && value.x, count, count).map(function (byte) {
+    return (256 + byte).toString(16).slice(1);
+  }).join("");
 }
-return t == 2 ? { x: r } : t == 4 ? r : { m: r };
+
+// Strict CBOR subset; byte strings become {x: [bytes]}, maps {m: [[key, value], ...]}.
+function parse(bytes) {
+  var at = 0, end = bytes.length, result;
+  function bad(text) {
+    fail("byte " + at + ": " + text);
+  }
+  function item(depth) {
+    var head = bytes[at], major = head >> 5, count = head & 31, width = 0, members = [], least = 0, i, member;
+    if (at >= end) bad("cut off");
+    if (major > 6 && count > 19 && count < 23) {
+      at++;
+      return count > 21 ? null : count > 20;
+    }
+    // Text, tags, floats, 64-bit and indefinite heads, and the fifth level.
+    if (major == 3 || major > 5 || count > 26 || major > 3 && depth > 3) bad("refused");
+    if (count > 23) {
+      width = 1 << count - 24;
+      if (at + width >= end) bad("cut off");
+      for (count = i = 0; i++ < width; ) count = count * 256 + bytes[at + i];
+      if (count < [24, 256, 0, 65536][width - 1]) bad("long head");
+    }
+    if (major > 1 && (major > 4 ? 2 : 1) * count >= end - at - width) bad("length " + count);
+    at += width + 1;
+    if (major < 2) return major ? -1 - count : count;
+    for (i = 0; i < count; i++) {
+      member = major < 3 ? bytes[at++] : item(depth + 1);
+      if (major > 4) {
+        if (member !== +member || member < least) bad("key");
+        least = member + 1;
+        member = [member, item(depth + 1)];
+      }
+      members.push(member);
+    }
+    return major < 3 ? { x: members } : major < 5 ? members : { m: members };
+  }
+  result = item(0);
+  if (at < end) bad("more");
+  return result;
 }
-var r = item(0);
-if (at < b.length) bad("after the end");
-return r;
+
+function decode(field, wire) {
+  var name = field[0], kind = field[4], items = field[5], sum = 0;
+  function number(one) {
+    return (whole(name, one, field[1], field[2]) * (field[7] || 1) + (+field[6] || 0)) / (field[3] || 1);
+  }
+  if (wire == null) return wire;
+  if (kind == 1) return wire === !!wire ? wire : fail(name + ": no boolean");
+  if (kind == 2) return hex(name, wire, items);
+  if (kind && kind < 6) return list(name, kind == 3 && wire.x || wire, items, 1).map(function (one) {
+    return one == null ? one : number(kind == 4 ? sum += whole(name, one, 2e9, -2e9) : one);
+  });
+  sum = number(wire);
+  return kind > 6 ? [wire / 1e4 | 0, wire / 100 % 100 | 0, wire % 100].join(".") : kind ? items.split(",")[wire] || "code " + wire : sum;
 }
-function whole(v, low, high, name) {
-if (typeof v != "number" || v % 1 || v < low || v > high) fail(name + ": " + JSON.stringify(v) + " is no whole number from " + low + " to " + high);
-return v;
-}
-function hex(v, n, name) {
-if (!v || !v.x || v.x.length != n) fail(name + ": not " + n + " bytes");
-return v.x.map(function (c) { return (c < 16 ? "0" : "") + c.toString(16); }).join("");
-}
-function value(f, v) {
-var name = f[0], kind = f[1], sum = 0;
-function number(w) { return (w * (f[5] || 1) + (f[6] || 0)) / (f[4] || 1); }
-if (v === null) return v;
-if (kind == 1) {
-if (typeof v != "boolean") fail(name + ": not true or false");
-return v;
-}
-if (kind == 2) return hex(v, f[7], name);
-if (kind > 2 && kind < 6) {
-if (kind == 3 && v.x) v = v.x;
-if (!Array.isArray(v) || !v.length || v.length > f[7]) fail(name + ": not 1 to " + f[7] + " readings");
-return v.map(function (w) {
-if (w === null) return w;
-if (kind == 4) w = sum += whole(w, -2e9, 2e9, name);
-return number(whole(w, f[2], f[3], name));
-});
-}
-whole(v, f[2], f[3], name);
-if (kind == 6) return f[7][v] || "code " + v;
-if (kind == 7) return (v / 10000 | 0) + "." + (v / 100 % 100 | 0) + "." + v % 100;
-return number(v);
-}
-function report(p, b, time) {
-var v = parse(b), base = p[1], fields = p[2], split = p[3], d = { profile: p[0] }, warnings = [], flags = 0, i, f, n;
-if (base < 0) {
-if (!v || !v.m) fail(p[0] + ": not a map");
-v.m.forEach(function (pair) {
-if (!pair[0]) flags = whole(pair[1], 0, 65535, "flags");
-else if (f = fields[pair[0] - 1]) d[f[0]] = value(f, pair[1]);
-else warnings.push("unknown key " + pair[0]);
-});
-} else {
-if (!Array.isArray(v) || v.length < base) fail(p[0] + ": not an array of at least " + base);
-if (v.length > base) flags = whole(v[base], 0, 65535, "flags");
-for (i = 0; i < fields.length; i++) {
-f = fields[i];
-n = i < base ? i : i + 1;
-if (n < v.length) d[f[0]] = value(f, v[n]);
-if (i < base && v[n] === null && !f[8]) warnings.push(f[0] + ": no reading");
-}
-if (v.length > fields.length + 1) warnings.push(v.length - fields.length - 1 + " newer values left out");
-}
-d.flags = [];
-for (i = 0; i < 16; i++) if (flags >> i & 1) d.flags.push(FLAGS[i] || "bit " + i);
-d.warnings = warnings;
-time = new Date(time).getTime() - (d.age || 0) * 60000;
-n = 1;
-if (split) {
-f = fields.filter(function (g) { return d[g[0]] && d[g[0]].map; });
-f.forEach(function (g) { n = d[g[0]].length; });
-f.forEach(function (g) { if (d[g[0]].length != n) fail(g[0] + ": columns differ in length"); });
-split = d[split] || +split;
-}
-if (time == time && (!p[3] || split)) {
-v = [];
-for (i = 0; i < n; i++) v.push(new Date(time - (n - 1 - i) * split * 60000).toISOString());
-d.time = p[3] ? v : v[0];
-}
-return { data: d, warnings: warnings };
-}
+
 function keyName(key) {
-for (var k in KEYS) if (KEYS[k][0] === key) return k;
-return "" + key;
+  return (KEYS[key] || "" + key).split(" ")[0];
 }
-function answer(b) {
-var v = parse(b), d = { profile: "answer" };
-if (!Array.isArray(v) || v.length < 2) fail("answer: not an array of at least 2");
-d.seq = whole(v[0], 0, 65535, "seq");
-d.ok = v[1] === 0;
-if (!d.ok) {
-if (!Array.isArray(v[1]) || !v[1].length) fail("result: not 0 or refusals");
-d.refused = v[1].map(function (r) {
-if (!Array.isArray(r) || r.length != 2) fail("result: not [key, code]");
-return { key: keyName(whole(r[0], 0, 23, "key")), reason: REASONS[whole(r[1], 1, 255, "code") - 1] || "code " + r[1] };
+
+function answer(item) {
+  var data = { profile: "answer", seq: whole("seq", list("answer", item, 99, 2)[0]), ok: item[1] === 0 };
+  if (!data.ok) data.refused = list("result", item[1], 99, 1).map(function (pair) {
+    return { key: keyName(whole("key", pair[0], 23)), reason: REASONS[whole("code", pair[1], 255, 1) - 1] || "code " + pair[1] };
+  });
+  else if (item.length > 2) data.config = hex("config", item[2], 4);
+  return { data: data };
+}
+
+function report(name, base, places, step, item, time) {
+  var data = { profile: name, flags: [], warnings: [] }, flags = 0, times = [], readings = 0, i;
+  // An array becomes the pairs of a map: key 0 are the flags, key n is field n - 1.
+  (base < 0
+    ? item && item.m || fail("no map")
+    : list(name, item, 99, base).map(function (wire, i) {
+        return [i < base ? i + 1 : i - base && i, wire];
+      })
+  ).forEach(function (pair) {
+    var field = (FIELDS[places.charCodeAt(pair[0] - 1) - 35] || "").split(" "), name = field[0], value;
+    if (!pair[0]) flags = whole("flags", pair[1]);
+    else if (name) {
+      value = data[name] = decode(field, pair[1]);
+      if (step && value && value.map && (readings = readings || value.length) != value.length) fail(name + ": columns differ");
+    } else data.warnings.push("unknown value " + pair[0]);
+  });
+  for (i = 0; i < 16; i++) if (flags >> i & 1) data.flags.push(FLAGS[i] || "bit " + i);
+  if (time) {
+    // Reading i of n was taken at reception - age - (n - 1 - i) * step.
+    for (i = readings || 1; i--; ) times.push(new Date(new Date(time) - ((data.age || 0) + i * (data[step] || step || 0)) * 6e4).toISOString());
+    data.time = step ? times : times[0];
+  }
+  return { data: data, warnings: data.warnings };
+}
+
+function safely(run) {
+  return function (input) {
+    try {
+      return run(input);
+    } catch (error) {
+      return { errors: [error.message] };
+    }
+  };
+}
+
+// Checks a setting of a command and returns it.
+function check(key, value) {
+  var parts = KEYS[key].split(" "), name = parts.shift(), count = parts.length;
+  (count > 1 ? list(name, value, count, count) : [value]).forEach(function (one, i) {
+    var limits = (parts[i] || parts[0] || "").split(",");
+    if ((whole(name, one, limits[0], limits[1]) - (limits[1] || 0)) % (limits[2] || 1)) fail(name + ": step");
+  });
+  return value;
+}
+
+var decodeUplink = safely(function (input) {
+  var row = (PROFILES[input.fPort] || fail("FPort " + input.fPort + " unknown")).split(" "), item = parse(input.bytes);
+  return row[1] ? report(row[0], row[1], row[2], row[3], item, input.recvTime) : answer(item);
+}), encodeDownlink = safely(function (input) {
+  var data = input.data, bytes = [130], names = Object.keys(data), left = names.length;
+  function put(major, number) {
+    var width = number < 24 ? 0 : number < 256 ? 1 : number < 65536 ? 2 : 4;
+    bytes.push(major + (width ? 24 + (width >> 1) : number));
+    while (width--) bytes.push(number >>> 8 * width & 255);
+  }
+  function putAll(value) {
+    value.map ? (put(128, value.length), value.forEach(putAll)) : value < 0 ? put(32, -1 - value) : put(0, value);
+  }
+  KEYS.forEach(function (text, key) {
+    var name = keyName(key);
+    if (!key || name in data) {
+      left--;
+      if (key) put(0, key);
+      putAll(check(key, data[name]));
+      // Key 0 is seq; the map with the settings follows it.
+      if (!key) put(160, left);
+    }
+  });
+  if (left) fail("unknown: " + names);
+  return { bytes: bytes, fPort: @COMMAND@ };
 });
-} else if (v.length > 2) d.config = hex(v[2], 4, "config");
-return { data: d };
-}
-function decodeUplink(input) {
-var p = PROFILES[input.fPort];
-try {
-if (input.fPort == 31) return answer(input.bytes);
-if (!p) fail("FPort " + input.fPort + " is no profile");
-return report(p, input.bytes, input.recvTime);
-} catch (e) {
-return { errors: [e.message] };
-}
-}
-function setting(name, v) {
-var k = KEYS[name], i, many = k.length > 4;
-if (many && (!Array.isArray(v) || v.length * 3 != k.length - 1)) fail(name + ": not " + (k.length - 1) / 3 + " numbers");
-for (i = 1; i < k.length; i += 3) if ((whole(many ? v[(i - 1) / 3] : v, k[i], k[i + 1], name) - k[i]) % k[i + 2]) fail(name + ": wrong step");
-return v;
-}
-function encodeDownlink(input) {
-var d = input.data, out = [130], names;
-function put(t, n) {
-var w = n < 24 ? 0 : n < 256 ? 1 : n < 65536 ? 2 : 4;
-out.push(t | (w ? 23 + [1, 2, 0, 3][w - 1] : n));
-while (w--) out.push(Math.floor(n / Math.pow(256, w)) % 256);
-}
-function number(n) { if (n < 0) put(32, -1 - n); else put(0, n); }
-try {
-number(whole(d.seq, 0, 65535, "seq"));
-names = Object.keys(d).filter(function (k) { return k != "seq" && k != "group"; });
-names.forEach(function (k) { if (!KEYS.hasOwnProperty(k)) fail(k + ": unknown"); });
-names.sort(function (a, b) { return KEYS[a][0] - KEYS[b][0]; });
-put(160, names.length);
-names.forEach(function (k) {
-var v = setting(k, d[k]);
-number(KEYS[k][0]);
-if (v.map) { put(128, v.length); v.forEach(number); } else number(v);
-});
-return { bytes: out, fPort: d.group ? 41 : 40 };
-} catch (e) {
-return { errors: [e.message] };
-}
-}
-function decodeDownlink(input) {
-var d = {}, v;
-try {
-v = parse(input.bytes);
-if (!Array.isArray(v) || v.length != 2 || !v[1] || !v[1].m) fail("not [seq, {key: value}]");
-d.seq = whole(v[0], 0, 65535, "seq");
-v[1].m.forEach(function (pair) {
-var k = keyName(pair[0]);
-if (!KEYS.hasOwnProperty(k)) fail(k + ": unknown");
-d[k] = setting(k, pair[1]);
-});
-if (input.fPort == 41) d.group = true;
-return { data: d };
-} catch (e) {
-return { errors: [e.message] };
-}
-}

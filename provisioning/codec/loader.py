@@ -18,6 +18,7 @@ SMALL_INT = 1 << 30
 # 0 is MAC, 224 the certification port; 40 and 41 are downlinks; 200..203, 225, 226 are packages of the LoRa Alliance.
 RESERVED_FPORTS = frozenset({40, 41, 200, 201, 202, 203})
 MAX_FPORT = 223
+COMMAND_FPORT = 40  # firmware/payload/commands.py
 FLAG_WORDS = ("low_battery", "sensor_fault", "tamper", "clock_unset", "late", "config_refused", "watchdog", "dropped")
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
@@ -52,8 +53,9 @@ class _Table:
         return value
 
     def number(self, key: str, default: Any = ...) -> Fraction:
-        value = self.take(key, (int, Decimal), default)
-        return Fraction(value)
+        if key not in self.data and default is not ...:
+            return Fraction(default)
+        return Fraction(self.take(key, (int, Decimal)))
 
     def range(self, key: str, default: tuple[Fraction, Fraction] | None = None) -> tuple[Fraction, Fraction]:
         """Take [low, high]."""
@@ -115,7 +117,7 @@ def load(payload_dir: Path, more_profiles: Path | None = None) -> Schema:
                 raise ProfileError(file, "name", f"{profile.name} is taken")
         profiles.append(profile)
     profiles.sort(key=lambda p: p.fport)
-    return Schema(quantities, commands, tuple(profiles))
+    return Schema(quantities, commands, tuple(profiles), COMMAND_FPORT)
 
 
 def load_quantities(file: Path) -> dict[str, Quantity]:
@@ -154,8 +156,8 @@ def load_quantities(file: Path) -> dict[str, Quantity]:
 def load_commands(file: Path) -> tuple[Command, ...]:
     """Load the keys of downlink commands, sorted by key."""
     top = _read(file)
-    top.take("fport", int)
-    top.take("group_fport", int)
+    if top.take("fport", int) != COMMAND_FPORT or top.take("group_fport", int) != COMMAND_FPORT + 1:
+        top.fail(f"commands go to {COMMAND_FPORT}, groups to {COMMAND_FPORT + 1}: nodes are built for it", "fport")
     commands: dict[int, Command] = {}
     for name, data in top.take("command", dict).items():
         table = _Table(file, f"command {name}", data)
@@ -284,7 +286,8 @@ def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
     low, high = table.range("range", (quantity.low, quantity.high))
     if low < quantity.low or high > quantity.high:
         table.fail(f"{low}..{high} leaves the range of {wanted}, {quantity.low}..{quantity.high}", "range")
-    whole_step = _whole(table, "step", step * quantity.per_unit, f"finer than 1/{quantity.per_unit} {quantity.unit}")
+    finest = f"finer than 1/{quantity.per_unit} {quantity.unit}"
+    whole_step = _whole(table, "step", step * quantity.per_unit, finest)
     if whole_step < 1:
         table.fail("must be above 0", "step")
     whole_offset = _whole(
@@ -316,7 +319,6 @@ def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
         high=limits[1],
         items=items,
         clip=table.take("clip", bool, False),
-        optional=table.take("optional", bool, False),
         words=words,
         attribute=attribute,
     )

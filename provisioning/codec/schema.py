@@ -67,7 +67,6 @@ class Field:
     high: int
     items: int = 1
     clip: bool = False
-    optional: bool = False
     words: tuple[str, ...] = ()
     attribute: Mapping[str, Any] = field(default_factory=dict)
 
@@ -182,6 +181,7 @@ class Schema:
     quantities: Mapping[str, Quantity]
     commands: tuple[Command, ...]
     profiles: tuple[Profile, ...]
+    command_fport: int
 
     def profile(self, name: str) -> Profile:
         """Return the profile of this name; KeyError when there is none."""
