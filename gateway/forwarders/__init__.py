@@ -1,0 +1,1 @@
+"""Where uplinks go: one module a kind of network server."""

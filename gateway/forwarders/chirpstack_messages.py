@@ -1,0 +1,201 @@
+"""The messages of ChirpStack's gateway API (chirpstack_api.gw), from and to our own values.
+
+Protobuf, or its canonical JSON form, which ChirpStack recognises message by message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chirpstack_api import gw
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from gateway.dating import Dated
+from gateway.errors import BadFrame
+from gateway.frames import (
+    Delay,
+    Downlink,
+    DownlinkItem,
+    DownlinkResult,
+    Fsk,
+    GatewayReport,
+    GpsTime,
+    Immediately,
+    LoRa,
+    LrFhss,
+    Modulation,
+    Timing,
+    Uplink,
+)
+
+_MOST_ITEMS = 8
+_LONGEST_PHY_BYTES = 255
+
+# gw.CodeRate by Semtech's words; unknown words are CR_UNDEFINED.
+_CODE_RATES = {
+    "4/5": gw.CR_4_5,
+    "4/6": gw.CR_4_6,
+    "4/7": gw.CR_4_7,
+    "4/8": gw.CR_4_8,
+    "3/8": gw.CR_3_8,
+    "2/6": gw.CR_2_6,
+    "1/4": gw.CR_1_4,
+    "1/6": gw.CR_1_6,
+    "5/6": gw.CR_5_6,
+    "4/5LI": gw.CR_LI_4_5,
+    "4/6LI": gw.CR_LI_4_6,
+    "4/8LI": gw.CR_LI_4_8,
+}
+_CODE_RATE_WORDS = {number: word for word, number in _CODE_RATES.items()}
+
+
+def write(message: Message, as_json: bool) -> bytes:
+    """Serialise for the wire."""
+    if as_json:
+        return json_format.MessageToJson(message, indent=None).encode()
+    return message.SerializeToString()
+
+
+def uplink_frame(uplink: Uplink, context: bytes, dated: Dated, late: bool, marks: dict[str, str]) -> Any:
+    """gw.UplinkFrame. tx_info holds exactly what other forwarders set, so that the server merges copies of one uplink
+    from several gateways: its de-duplication compares these bytes.
+    """
+    frame = gw.UplinkFrame(phy_payload=uplink.phy_payload)
+    frame.tx_info.frequency = uplink.frequency_hz
+    _write_modulation(frame.tx_info.modulation, uplink.modulation)
+    rx = frame.rx_info
+    rx.gateway_id = uplink.gateway_id
+    rx.uplink_id = uplink.uplink_id
+    rx.rssi = uplink.rssi_dbm
+    rx.snr = uplink.snr_db
+    rx.channel = uplink.channel
+    rx.rf_chain = uplink.rf_chain
+    rx.board = uplink.board
+    rx.antenna = uplink.antenna
+    rx.context = context
+    rx.crc_status = int(uplink.crc)
+    if dated.utc_us is not None:
+        rx.gw_time.seconds, rx.gw_time.nanos = divmod(dated.utc_us, 1_000_000)
+        rx.gw_time.nanos *= 1000
+    # A live frame carries GPS time only if the concentrator told it; a late one whenever its time is known, because
+    # the server believes no other time that is older than 30 s.
+    if dated.gps_us is not None and (late or dated.source == "gps"):
+        seconds, micros = divmod(dated.gps_us, 1_000_000)
+        rx.time_since_gps_epoch.seconds, rx.time_since_gps_epoch.nanos = seconds, micros * 1000
+    for key, value in (*uplink.metadata.items(), *marks.items()):
+        rx.metadata[key] = value
+    return frame
+
+
+def _write_modulation(target: Any, modulation: Modulation) -> None:
+    if isinstance(modulation, LoRa):
+        target.lora.bandwidth = modulation.bandwidth_hz
+        target.lora.spreading_factor = modulation.spreading_factor
+        target.lora.code_rate = _CODE_RATES.get(modulation.code_rate, gw.CR_UNDEFINED)
+    elif isinstance(modulation, Fsk):
+        target.fsk.datarate = modulation.datarate_bps
+    else:
+        target.lr_fhss.operating_channel_width = modulation.channel_width_hz
+        target.lr_fhss.code_rate = _CODE_RATES.get(modulation.code_rate, gw.CR_UNDEFINED)
+        target.lr_fhss.grid_steps = modulation.grid_steps
+
+
+def downlink(payload: bytes) -> Downlink:
+    """Read a gw.DownlinkFrame, protobuf or JSON. Raises BadFrame."""
+    message = gw.DownlinkFrame()
+    try:
+        if payload[:1] == b"{":
+            json_format.Parse(payload, message, ignore_unknown_fields=True)
+        else:
+            message.ParseFromString(payload)
+    except (DecodeError, json_format.ParseError, UnicodeDecodeError, RecursionError):
+        raise BadFrame("downlink") from None
+    if not 0 < len(message.items) <= _MOST_ITEMS:
+        raise BadFrame("downlink-items")
+    return Downlink(message.downlink_id, message.gateway_id, tuple(_item(item) for item in message.items))
+
+
+def _item(item: Any) -> DownlinkItem:
+    if not 0 < len(item.phy_payload) <= _LONGEST_PHY_BYTES:
+        raise BadFrame("downlink-size")
+    info = item.tx_info
+    parameters = info.modulation.WhichOneof("parameters")
+    lora = info.modulation.lora
+    return DownlinkItem(
+        phy_payload=item.phy_payload,
+        frequency_hz=info.frequency,
+        power_dbm=info.power,
+        modulation=_read_modulation(info.modulation),
+        timing=_timing(info.timing),
+        invert_polarity=lora.polarization_inversion if parameters == "lora" else False,
+        preamble=lora.preamble if parameters == "lora" else 0,
+        no_crc=lora.no_crc if parameters == "lora" else False,
+        board=info.board,
+        antenna=info.antenna,
+        context=info.context,
+    )
+
+
+def _read_modulation(modulation: Any) -> Modulation:
+    kind = modulation.WhichOneof("parameters")
+    if kind == "lora":
+        lora = modulation.lora
+        return LoRa(lora.spreading_factor, lora.bandwidth, _CODE_RATE_WORDS.get(lora.code_rate, ""))
+    if kind == "fsk":
+        return Fsk(modulation.fsk.datarate, modulation.fsk.frequency_deviation)
+    if kind == "lr_fhss":
+        hopping = modulation.lr_fhss
+        code_rate = _CODE_RATE_WORDS.get(hopping.code_rate, "")
+        return LrFhss(hopping.operating_channel_width, code_rate, hopping.grid_steps)
+    raise BadFrame("downlink-modulation")
+
+
+def _timing(timing: Any) -> Timing:
+    kind = timing.WhichOneof("parameters")
+    if kind == "immediately":
+        return Immediately()
+    if kind == "delay":
+        return Delay(_duration_us(timing.delay.delay))
+    if kind == "gps_epoch":
+        return GpsTime(_duration_us(timing.gps_epoch.time_since_gps_epoch))
+    raise BadFrame("downlink-timing")
+
+
+def _duration_us(duration: Any) -> int:
+    microseconds: int = duration.seconds * 1_000_000 + duration.nanos // 1000
+    if microseconds < 0:
+        raise BadFrame("downlink-timing")
+    return microseconds
+
+
+def tx_ack(result: DownlinkResult) -> Any:
+    """gw.DownlinkTxAck."""
+    message = gw.DownlinkTxAck(gateway_id=result.gateway_id, downlink_id=result.downlink_id)
+    for status in result.statuses:
+        message.items.add().status = int(status)
+    return message
+
+
+def stats(report: GatewayReport, utc_us: int | None) -> Any:
+    """gw.GatewayStats; `utc_us` selects the server's metrics bucket, None leaves that to the server."""
+    message = gw.GatewayStats(
+        gateway_id=report.gateway_id,
+        rx_packets_received=report.rx_received,
+        rx_packets_received_ok=report.rx_ok,
+        tx_packets_received=report.tx_received,
+        tx_packets_emitted=report.tx_emitted,
+        metadata=report.metadata,
+    )
+    if utc_us is not None:
+        message.time.seconds, micros = divmod(utc_us, 1_000_000)
+        message.time.nanos = micros * 1000
+    if report.latitude is not None and report.longitude is not None:
+        message.location.latitude, message.location.longitude = report.latitude, report.longitude
+        message.location.altitude = report.altitude_m
+    return message
+
+
+def conn_state(gateway_id: str, online: bool) -> Any:
+    """gw.ConnState."""
+    return gw.ConnState(gateway_id=gateway_id, state=gw.ConnState.ONLINE if online else gw.ConnState.OFFLINE)

@@ -1,0 +1,198 @@
+"""Relay: moves frames of one destination from the spool to its link, as `gateway.turns` decides.
+
+The link (a module of `gateway.forwarders`) knows the wire; the relay knows neither topics nor sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.dating import Calendar, Dated
+from gateway.errors import GatewayError, LinkLost, SpoolError
+from gateway.filters import Filter
+from gateway.logs import Tally
+from gateway.spool import Spool
+from gateway.turns import Parcel, Turns, Verdict
+
+_log = logging.getLogger(__name__)
+
+# Acknowledged frames are deleted in batches: less wear, and a crash in between only repeats what was delivered.
+_FORGET_BATCH = 64
+_FORGET_AFTER_S = 0.1
+# A frame later than this can be answered in no receive window (RX2 opens 2 s after it by default) and is marked late.
+_LATE_US = 2_000_000
+
+
+class Link(Protocol):
+    """The way to one far end. Calls `relay.link_up()` and `relay.link_down()` as it comes and goes."""
+
+    async def run(self, relay: Relay) -> None:
+        """Connect, stay connected, reconnect; until cancelled."""
+
+    def send(self, parcel: Parcel, dated: Dated, late: bool) -> asyncio.Future[Verdict]:
+        """Send one frame; the future ends with the far end's word or LinkLost."""
+
+
+class Relay:
+    """One destination."""
+
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        *,
+        filter_: Filter,
+        turns: Turns,
+        link: Link,
+        spool: Spool,
+        clock: Clock,
+        calendar: Calendar,
+        tally: Tally,
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.filter = filter_
+        self.turns = turns
+        self.link = link
+        self.delivered = 0
+        self.delivered_late = 0
+        self.last_delivered_us: int | None = None
+        self._spool = spool
+        self._clock = clock
+        self._calendar = calendar
+        self._tally = tally
+        self._wake = asyncio.Event()
+        self._done: list[tuple[int, int]] = []
+        self._flush_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def flowing(self) -> bool:
+        """Whether frames get through now."""
+        return self.turns.up and not self.turns.holding
+
+    @property
+    def buffered(self) -> int:
+        """Frames in the spool that this destination has not acknowledged."""
+        return max(0, self._spool.pending.get(self.number, 0) - len(self._done))
+
+    # From the intake
+
+    def offer(self, parcel: Parcel) -> None:
+        """A frame for this destination; live ones leave within this call."""
+        self.turns.offer(parcel)
+        self._send_live()
+        self._wake.set()
+
+    # From the link
+
+    def link_up(self) -> None:
+        """The link is ready to send."""
+        self.turns.link_up(self._clock.mono_us())
+        _log.info("destination up", extra={"destination": self.name, "buffered": self.buffered})
+        self._send_live()
+        self._wake.set()
+
+    def link_down(self, why: str) -> None:
+        """The link has ended; futures of frames in flight end with LinkLost."""
+        if self.turns.up:
+            _log.warning("destination down", extra={"destination": self.name, "why": why})
+        self.turns.link_down()
+        self._wake.set()
+
+    # The loop
+
+    async def run(self) -> None:
+        """Send the backlog whenever the rules allow it; until cancelled."""
+        while True:
+            self._wake.clear()
+            self._send_live()
+            room = self.turns.replay_room(self._clock.mono_us())
+            if room:
+                await self._replay(room)
+            else:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        now_us = self._clock.mono_us()
+        due_us = self.turns.next_due(now_us)
+        timeout_s = None if due_us is None else max(0.001, (due_us - now_us) / 1_000_000)
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    async def _replay(self, room: int) -> None:
+        self._flush()
+        turns = self.turns
+        busy = turns.busy(self._clock.mono_us())
+        try:
+            rows, complete = await self._spool.heads(self.number, turns.cursor, room, busy)
+        except SpoolError as error:
+            self._tally.count(_log, "spool cannot be read", str(error)[:60])
+            await asyncio.sleep(1)
+            return
+        now_us = self._clock.mono_us()
+        for parcel in turns.take(rows, complete, self._spool.pending.get(self.number, 0), now_us):
+            self._send(parcel)
+
+    def _send_live(self) -> None:
+        while (parcel := self.turns.next_live(self._clock.mono_us())) is not None:
+            self._send(parcel)
+
+    def _send(self, parcel: Parcel) -> None:
+        dated = self._calendar.date(parcel.uplink, parcel.moment)
+        late = dated.age_us is None or dated.age_us > _LATE_US
+        self.turns.sent(parcel, self._clock.mono_us())
+        answer = self.link.send(parcel, dated, late)
+        answer.add_done_callback(lambda future: self._answered(parcel, late, future))
+
+    def _answered(self, parcel: Parcel, late: bool, answer: asyncio.Future[Verdict]) -> None:
+        verdict = Verdict.LOST
+        if not answer.cancelled():
+            error = answer.exception()
+            verdict = answer.result() if error is None else Verdict.LOST
+            if error is not None and not isinstance(error, LinkLost):
+                kind = str(error) if isinstance(error, GatewayError) else type(error).__name__
+                self._tally.count(_log, "sending failed", f"{self.name}: {kind}"[:80])
+        if verdict in (Verdict.UNHEARD, Verdict.REFUSED):
+            self._tally.count(_log, "frame held", f"{self.name}: {verdict.value}")
+        now_us = self._clock.mono_us()
+        forget = self.turns.settled(parcel, verdict, now_us)
+        if verdict is Verdict.TAKEN or forget:
+            self.delivered += 1
+            self.delivered_late += late
+            self.last_delivered_us = now_us
+        if forget:
+            self._forget(parcel)
+        self._send_live()
+        self._wake.set()
+
+    # Deleting what was delivered
+
+    def _forget(self, parcel: Parcel) -> None:
+        self._done.extend((parcel.dev_addr, seq) for seq in (parcel.seq, *parcel.copies))
+        if len(self._done) >= _FORGET_BATCH:
+            self._flush()
+        elif self._flush_timer is None:
+            self._flush_timer = asyncio.get_running_loop().call_later(_FORGET_AFTER_S, self._flush)
+
+    def _flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        if self._done:
+            done, self._done = self._done, []
+            self._spool.forget(self.number, done).add_done_callback(self._forgotten)
+
+    def _forgotten(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            # The frames stay in the file and will be sent once more: unpleasant, but nothing is lost.
+            self._tally.count(_log, "spool cannot delete", str(error)[:60])
+            self.turns.backlog = True
+
+    def close(self) -> None:
+        """Write down what has been delivered. The spool must still be open."""
+        self._flush()

@@ -1,0 +1,1 @@
+"""Where uplinks come from: one module a packet forwarder protocol."""

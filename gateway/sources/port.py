@@ -1,0 +1,34 @@
+"""What a source and the daemon expect of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.frames import DownlinkItem, GatewayReport, TxStatus, Uplink
+
+
+class Source(Protocol):
+    """One way to reach concentrators."""
+
+    name: str
+
+    async def transmit(self, gateway_id: str, item: DownlinkItem) -> TxStatus:
+        """Hand one downlink item, with the source's own context, to a concentrator and wait for its verdict.
+
+        Raises NoPath if the concentrator cannot be reached.
+        """
+
+
+class Sink(Protocol):
+    """Where a source puts what it hears. None of these calls blocks."""
+
+    def receive(self, uplinks: Sequence[Uplink]) -> asyncio.Future[bool]:
+        """Take uplinks of one message; the future turns true when everything worth it is stored."""
+
+    def report(self, report: GatewayReport) -> None:
+        """Take the counters of a concentrator."""
+
+    def concentrator(self, gateway_id: str, source: Source) -> None:
+        """A concentrator can be reached over `source` from now on."""

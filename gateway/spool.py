@@ -1,0 +1,190 @@
+"""The durable buffer: one thread owns the database, the event loop is never blocked by a disk.
+
+Group commit: the thread takes one request, waits a few milliseconds for more, and does them all in one transaction.
+A future is resolved only after the commit, so "the future is done" means "it survives SIGKILL".
+
+Durability modes (how often a commit waits for the storage medium, not only for the kernel):
+
+    balanced     not while all destinations take frames, always while one does not. A process kill loses nothing; a
+                 power cut may lose the last seconds of frames that were on their way anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from gateway.errors import SpoolBusy, SpoolError
+from gateway.store import Frame, Lost, Row, Store
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# facts/gateway.md section 7: gathering 5 ms gives 4500 frames/s with PUSH_ACK p99 below 21 ms.
+_GATHER_S = 0.005
+_MOST_IN_TRANSACTION = 512
+# Frames that may wait for the disk: 4 s of the burst the gateway must take (1000 frames/s), about 2 MB.
+_MOST_WAITING_FRAMES = 4096
+
+
+class _Request(NamedTuple):
+    work: Callable[[Store], Any]
+    done: asyncio.Future[Any]
+    frames: int
+
+
+class Spool:
+    """The store behind its thread. Make it with `Spool.open` inside a running event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._waiting_frames = 0
+        self._full_sync = True
+        self._synced_fully: bool | None = None
+        self._next_seq = store.first_seq
+        self.boot = store.boot
+        self.pending: dict[int, int] = dict(store.pending)
+        self.bytes_used = store.bytes_used()
+        self.evicted = 0
+        self.on_loss: Callable[[Lost], None] = lambda lost: None
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    async def open(cls, path: Path, max_bytes: int, boot_id: str) -> Spool:
+        """Open or create the file. Raises SpoolForeign, SpoolError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return cls(await asyncio.to_thread(Store, path, max_bytes, boot_id))
+        except (sqlite3.Error, OSError) as error:
+            raise SpoolError(f"{path}: {error}") from None
+
+    async def close(self) -> None:
+        """Finish what is queued and close the file."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # Requests
+
+    def next_seq(self) -> int:
+        """A number for a frame; grows with every call and is never given twice, not even after a restart."""
+        self._next_seq += 1
+        return self._next_seq - 1
+
+    def append(self, frames: Sequence[Frame]) -> asyncio.Future[list[dict[int, int]]]:
+        """Store frames; see `Store.append` for the result. Raises SpoolBusy at once, SpoolError in the future."""
+        if self._waiting_frames + len(frames) > _MOST_WAITING_FRAMES:
+            raise SpoolBusy("the disk cannot follow")
+        self._waiting_frames += len(frames)
+        return self._submit(lambda store: store.append(frames), len(frames))
+
+    def forget(self, destination: int, delivered: Iterable[tuple[int, int]]) -> asyncio.Future[None]:
+        """A destination has acknowledged these (DevAddr, seq)."""
+        entries = list(delivered)
+        return self._submit(lambda store: store.forget(destination, entries))
+
+    def heads(
+        self, destination: int, after: int, limit: int, busy: frozenset[int]
+    ) -> asyncio.Future[tuple[list[Row], bool]]:
+        """See `Store.heads`. Requests keep their order: what was forgotten before is not found."""
+        return self._submit(lambda store: store.heads(destination, after, limit, busy))
+
+    def call(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
+        """Do anything else with the store, inside a transaction."""
+        return self._submit(work)
+
+    def set_synchronous(self, full: bool) -> None:
+        """Whether commits from now on wait for the storage medium."""
+        self._full_sync = full
+
+    def _submit(self, work: Callable[[Store], T], frames: int = 0) -> asyncio.Future[T]:
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Request(work, done, frames))
+        return done
+
+    # The thread
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch, running = self._gather()
+            if not batch:
+                continue
+            results, lost = self._transact(batch, self._full_sync)
+            try:
+                self._loop.call_soon_threadsafe(self._resolve, batch, results, lost, dict(self._store.pending))
+            except RuntimeError:
+                # The event loop is gone: nobody waits for answers any more.
+                running = False
+        self._store.close()
+
+    def _gather(self) -> tuple[list[_Request], bool]:
+        first = self._queue.get()
+        if first is None:
+            return [], False
+        batch = [first]
+        deadline = time.monotonic() + _GATHER_S
+        while len(batch) < _MOST_IN_TRANSACTION:
+            try:
+                request = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if request is None:
+                return batch, False
+            batch.append(request)
+        return batch, True
+
+    def _transact(self, batch: list[_Request], full_sync: bool) -> tuple[list[Any], list[Lost]]:
+        """Do a batch in one transaction. If it fails, all of it fails: nothing is half stored."""
+        lost: list[Lost] = []
+        for attempt in (1, 2):
+            try:
+                if full_sync != self._synced_fully:
+                    self._store.synchronous(full_sync)
+                    self._synced_fully = full_sync
+                self._store.begin()
+                if any(request.frames for request in batch) and (attempt == 2 or self._store.crowded()):
+                    lost.append(self._store.evict())
+                results = [request.work(self._store) for request in batch]
+                self._store.commit()
+                self.bytes_used = self._store.bytes_used()
+            except Exception as error:
+                self._undo()
+                lost.clear()
+                full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+                if full and attempt == 1:
+                    continue
+                failure = SpoolError(str(error)) if isinstance(error, sqlite3.Error) else error
+                return [failure] * len(batch), lost
+            return results, lost
+        raise AssertionError("unreachable")
+
+    def _undo(self) -> None:
+        try:
+            self._store.rollback()
+        except sqlite3.Error:
+            _log.exception("rollback failed")
+
+    def _resolve(self, batch: list[_Request], results: list[Any], lost: list[Lost], pending: dict[int, int]) -> None:
+        self.pending = pending
+        for loss in lost:
+            self.evicted += loss.frames
+            self.on_loss(loss)
+        for request, result in zip(batch, results, strict=True):
+            self._waiting_frames -= request.frames
+            if request.done.done():
+                continue
+            if isinstance(result, Exception):
+                request.done.set_exception(result)
+            else:
+                request.done.set_result(result)
