@@ -168,4 +168,4 @@ def raises(error, call, *args, **kwargs):
         call(*args, **kwargs)
     except error as raised:
         return raised
-    raise AssertionError("%s was not raised" % error.__name__)
+    raise AssertionError(f"{error.__name__} was not raised")

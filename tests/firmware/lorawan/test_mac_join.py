@@ -2,12 +2,11 @@
 
 from binascii import unhexlify
 
-from tests.firmware.lorawan.net import APP_KEY, DEV_EUI, JOIN_EUI, Device, joined, names, raises
-
 from firmware.lorawan.errors import Busy, JoinWait, LorawanError, NoIdentity, NonceExhausted, NotJoined, Wait
 from firmware.lorawan.join import JoinState
 from firmware.lorawan.memory_store import MemoryStore
 from firmware.lorawan.store import NONCE, pack_record
+from tests.firmware.lorawan.net import APP_KEY, DEV_EUI, JOIN_EUI, Device, joined, names, raises
 
 HOUR_MS = 3_600_000
 

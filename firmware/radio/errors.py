@@ -1,0 +1,28 @@
+"""How a radio fails. The MAC's exchange is over then; starting the radio anew is what helps.
+
+RadioError
+    RadioBusy            BUSY stays high: no power, no reset, or a dead chip
+    RadioSilent          nothing on MISO answers: wiring, chip select, power
+    OscillatorFailed     the 32 MHz clock does not start: wrong TCXO setting of the board
+    TransmitFailed       a transmission did not end in time
+"""
+
+
+class RadioError(Exception):
+    """Base of all errors of `firmware.radio`. Call `start()` again; if it fails too, look at the hardware."""
+
+
+class RadioBusy(RadioError):
+    """BUSY did not fall within its time. Check the supply and the pins RESET and BUSY."""
+
+
+class RadioSilent(RadioError):
+    """What was written to a register is not read back. Check SCK, MOSI, MISO, CS and the supply."""
+
+
+class OscillatorFailed(RadioError):
+    """GetDeviceErrors says XOSC_START_ERR (0x20). Check `tcxo_mv` and `tcxo_start_us` in the board's facts."""
+
+
+class TransmitFailed(RadioError):
+    """TxDone did not come. Check the supply under load and the antenna switch."""

@@ -1,0 +1,435 @@
+"""SX1261, SX1262, SX1268 over SPI: LoRa as LoRaWAN needs it (Semtech data sheet DS.SX1261-2.W.APP Rev 2.1).
+
+Between two calls the radio sleeps with its settings kept. An exchange:
+
+    wake, TCXO on, SetTx .. TxDone, standby .. TCXO on, SetRx at RX1 .. [RxDone | Timeout] .. SetRx at RX2 .. sleep
+
+The end of the transmission, from which both windows count, is computed: instant of SetTx + switching time + ramp + time
+on air. The interrupt of TxDone may only correct it to an earlier instant, because a handler can be late, never early.
+Garbage is collected while the chip transmits, and not again before both windows are closed.
+
+Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoRaSymbNumTimeout (it cannot count beyond
+63 symbols exactly; the 24-bit timer, stopped by a preamble, can).
+"""
+
+import gc
+
+from .errors import OscillatorFailed, RadioBusy, RadioSilent, TransmitFailed
+from .port import Heard
+from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """On CPython a constant is just its value."""
+        return value
+
+
+# Commands (tables 11-1 to 11-5)
+_SET_SLEEP = const(0x84)
+_SET_STANDBY = const(0x80)
+_SET_TX = const(0x83)
+_SET_RX = const(0x82)
+_STOP_TIMER_ON_PREAMBLE = const(0x9F)
+_SET_REGULATOR_MODE = const(0x96)
+_CALIBRATE = const(0x89)
+_CALIBRATE_IMAGE = const(0x98)
+_SET_PA_CONFIG = const(0x95)
+_SET_DIO_IRQ_PARAMS = const(0x08)
+_CLEAR_IRQ_STATUS = const(0x02)
+_GET_IRQ_STATUS = const(0x12)
+_SET_DIO2_AS_RF_SWITCH = const(0x9D)
+_SET_DIO3_AS_TCXO = const(0x97)
+_SET_RF_FREQUENCY = const(0x86)
+_SET_PACKET_TYPE = const(0x8A)
+_SET_TX_PARAMS = const(0x8E)
+_SET_MODULATION_PARAMS = const(0x8B)
+_SET_PACKET_PARAMS = const(0x8C)
+_SET_BUFFER_BASE = const(0x8F)
+_GET_RX_BUFFER_STATUS = const(0x13)
+_GET_PACKET_STATUS = const(0x14)
+_GET_DEVICE_ERRORS = const(0x17)
+_CLEAR_DEVICE_ERRORS = const(0x07)
+_GET_STATUS = const(0xC0)
+_WRITE_REGISTER = const(0x0D)
+_READ_REGISTER = const(0x1D)
+_WRITE_BUFFER = const(0x0E)
+_READ_BUFFER = const(0x1E)
+
+# Registers (table 12-1, chapter 15)
+_REG_IQ_POLARITY = const(0x0736)
+_REG_SYNC_WORD = const(0x0740)
+_REG_RANDOM = const(0x0819)
+_REG_TX_MODULATION = const(0x0889)
+_REG_RX_GAIN = const(0x08AC)
+_REG_TX_CLAMP = const(0x08D8)
+_SYNC_WORD_MSB = const(0x34)  # LoRaWAN's 0x34
+_SYNC_WORD_LSB = const(0x44)
+_RX_GAIN_BOOSTED = const(0x96)  # section 9.6
+
+# Interrupts (table 13-29)
+_IRQ_TX_DONE = const(0x001)
+_IRQ_RX_DONE = const(0x002)
+_IRQ_PREAMBLE = const(0x004)
+_IRQ_HEADER = const(0x010)
+_IRQ_HEADER_ERR = const(0x020)
+_IRQ_CRC_ERR = const(0x040)
+_IRQ_TIMEOUT = const(0x200)
+_IRQ_ALL = const(0x3FF)
+_IRQ_END = const(0x263)  # TxDone, RxDone, HeaderErr, CrcErr, Timeout
+
+_STANDBY_RC = const(0)
+_STANDBY_XOSC = const(1)
+_SLEEP_WARM = const(0x04)
+_PACKET_LORA = const(1)
+_CALIBRATE_ALL = const(0x7F)
+_XOSC_START_ERR = const(0x20)
+
+_RAMP_40_US = const(2)  # table 13-41
+_XOSC_TO_TX_US = const(145)  # table 8-2: 105 us, and the ramp
+_TXDONE_TOLERANCE_US = const(2_000)  # two crystals disagree by less over the longest frame
+_TX_PATIENCE_MS = const(200)  # beyond the time on air
+
+_BUSY_POLL_US = const(100)
+_BUSY_PATIENCE_US = const(50_000)  # longest regular: calibration 3.5 ms and the start of a slow TCXO
+_SLEEP_ENTRY_US = const(600)  # 13.1.1: 500 us before it may be woken
+_PREPARE_MS = const(25)  # before a window: TCXO start and about ten commands
+_RX_WAKEUP_US = const(500)  # SetRx over SPI and 62 us of switching (table 8-2)
+_POLL_MS = const(2)
+_HEADER_SYMBOLS = const(25)  # preamble 8, sync word 4.25, header 8; and some
+
+# Maximum in dBm, then paDutyCycle and hpMax of SetPaConfig for SX1262 (table 13-21); the least that does saves most.
+_PA_SETTINGS = ((14, b"\x02\x02"), (17, b"\x02\x03"), (20, b"\x03\x05"), (22, b"\x04\x07"))
+# Millivolts of table 13-35.
+_TCXO_MV = (1600, 1700, 1800, 2200, 2400, 2700, 3000, 3300)
+# Image calibration (table 9-2): up to MHz, then the bytes freq1 and freq2.
+_IMAGE_BANDS = (
+    (446, b"\x6b\x6f"),
+    (734, b"\x75\x81"),
+    (828, b"\xc1\xc5"),
+    (877, b"\xd7\xdb"),
+    (1100, b"\xe1\xe9"),
+)
+_BANDWIDTH_CODES = {125_000: 4, 250_000: 5, 500_000: 6}  # table 13-48
+_FIRST_HZ = const(868_300_000)  # until the first exchange, for `random_u32`
+
+
+class SX1262:
+    """One radio. `spi` and pins as in `machine`; `clock` as the node's; `radio_facts`: RADIO of the board's facts.
+
+    `rx_error_us`: by how much the instant of a receive window may be wrong; more costs receive time (`windows.py`).
+    """
+
+    def __init__(self, spi, cs, busy, dio1, reset, clock, radio_facts):
+        self._spi = spi
+        self._cs = cs
+        self._busy = busy
+        self._dio1 = dio1
+        self._reset = reset
+        self._clock = clock
+        self._facts = radio_facts
+        self._ticks_us = clock.ticks_us
+        self._out = bytearray(9)
+        self._outs = [memoryview(self._out)[:length] for length in range(10)]
+        self._data = bytearray(3 + 255)
+        self._asleep = False
+        self._image_band = -1
+        self._done = False
+        self._done_us = 0
+        self.rx_error_us = ERROR_US
+
+    # The port
+
+    def start(self):
+        """Reset and set up (section 14.1); raises `RadioError`."""
+        self._cs.value(1)
+        self._reset.value(0)
+        self._clock.sleep_ms(1)
+        self._reset.value(1)
+        self._clock.sleep_ms(5)
+        self._asleep = False
+        self._image_band = -1
+        facts = self._facts
+        self._set(_SET_STANDBY, 1, _STANDBY_RC)
+        self._write_register(_REG_SYNC_WORD, _SYNC_WORD_MSB)
+        self._write_register(_REG_SYNC_WORD + 1, _SYNC_WORD_LSB)
+        if self._read_register(_REG_SYNC_WORD) != _SYNC_WORD_MSB:
+            raise RadioSilent("SX126x does not answer on SPI")
+        self._set(_SET_REGULATOR_MODE, 1, 1 if facts["dcdc"] else 0)
+        if facts["tcxo_mv"]:
+            # Without its TCXO the chip could not start its clock at power-on; that error is expected (13.3.6).
+            delay = facts["tcxo_start_us"] * 64 // 1000  # steps of 15.625 us
+            code = _TCXO_MV.index(facts["tcxo_mv"])
+            self._set(_SET_DIO3_AS_TCXO, 4, code, delay >> 16, (delay >> 8) & 0xFF, delay & 0xFF)
+        self._set(_CLEAR_DEVICE_ERRORS, 2)
+        self._set(_CALIBRATE, 1, _CALIBRATE_ALL)
+        self._oscillator_on()
+        if self._get(_GET_DEVICE_ERRORS, 2) & _XOSC_START_ERR:
+            raise OscillatorFailed("32 MHz clock does not start; TCXO in the board facts: %s mV" % facts["tcxo_mv"])
+        self._set(_SET_DIO2_AS_RF_SWITCH, 1, 1 if facts["dio2_rf_switch"] else 0)
+        self._set(_SET_PACKET_TYPE, 1, _PACKET_LORA)
+        self._set(_SET_BUFFER_BASE, 2, 0, 0)
+        self._set(_STOP_TIMER_ON_PREAMBLE, 1, 1)
+        irq, dio1 = _IRQ_ALL, _IRQ_END
+        self._set(_SET_DIO_IRQ_PARAMS, 8, irq >> 8, irq & 0xFF, dio1 >> 8, dio1 & 0xFF)
+        self._after_cold_start()
+        self._dio1.irq(self._on_dio1, self._dio1.IRQ_RISING)
+        self._tune(_FIRST_HZ, 7, 125_000, 255, 0, 1)
+        self.sleep()
+
+    def carry_out(self, exchange):
+        """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
+        try:
+            end_us = self.transmit(exchange)
+            heard = self._listen(exchange.rx1, end_us, 1)
+            if heard is not None and exchange.wants(heard.frame):
+                return heard
+            return self._listen(exchange.rx2, end_us, 2)
+        finally:
+            gc.enable()
+            self.sleep()
+
+    def transmit(self, exchange):
+        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the collector off and the radio awake."""
+        self._wake()
+        frame = exchange.frame
+        self._oscillator_on()
+        self._tune(exchange.freq_hz, exchange.sf, exchange.bw_hz, len(frame), 1, 0)
+        self._set_power(exchange.power_dbm)
+        self._cs_low()
+        self._out[0] = _WRITE_BUFFER
+        self._out[1] = 0
+        self._spi.write(self._outs[2])
+        self._spi.write(frame)
+        self._cs.value(1)
+        self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
+        self._done = False
+        patience = (exchange.airtime_us // 1000 + _TX_PATIENCE_MS) * 64
+        self._set(_SET_TX, 3, patience >> 16, (patience >> 8) & 0xFF, patience & 0xFF)
+        clock = self._clock
+        end_us = clock.ticks_add(self._ticks_us(), _XOSC_TO_TX_US + exchange.airtime_us)
+        gc.collect()
+        gc.disable()
+        self._sleep_until(end_us)
+        for _ in range(_TX_PATIENCE_MS // _POLL_MS):
+            irq = self._get(_GET_IRQ_STATUS, 2)
+            if irq & _IRQ_TX_DONE:
+                break
+            if irq & _IRQ_TIMEOUT:
+                raise TransmitFailed("the transmission was not over in time")
+            clock.sleep_ms(_POLL_MS)
+        else:
+            raise TransmitFailed("TxDone did not come")
+        if self._done and clock.ticks_diff(self._done_us, end_us) < _TXDONE_TOLERANCE_US:
+            return self._done_us
+        return end_us
+
+    def sleep(self):
+        """Sleep with the settings kept (section 9.3); 600 nA instead of 600 uA."""
+        if not self._asleep:
+            self._set(_SET_STANDBY, 1, _STANDBY_RC)
+            self._set(_SET_SLEEP, 1, _SLEEP_WARM)
+            self._asleep = True
+            self._clock.sleep_us(_SLEEP_ENTRY_US)
+
+    def random_u32(self):
+        """32 bits of receiver noise (section 6.1.5)."""
+        self._wake()
+        self._oscillator_on()
+        self._set(_SET_RX, 3, 0xFF, 0xFF, 0xFF)
+        self._clock.sleep_ms(1)
+        number = 0
+        for i in range(4):
+            number = number << 8 | self._read_register(_REG_RANDOM + i)
+        self.sleep()
+        return number
+
+    # Receiving
+
+    def _listen(self, window, end_us, number):
+        """One receive window, `window.delay_ms` after `end_us`; `Heard` or None."""
+        clock = self._clock
+        offset_us, length_us = window_us(window.sf, window.bw_hz, self.rx_error_us, _RX_WAKEUP_US)
+        open_us = clock.ticks_add(end_us, 1000 * window.delay_ms + offset_us)
+        early_us = clock.ticks_diff(open_us, self._ticks_us()) - 1000 * _PREPARE_MS
+        if early_us > 0:
+            clock.sleep_ms(early_us // 1000)
+        elif -early_us > length_us + 1000 * _PREPARE_MS:
+            return None  # a frame in the first window lasted into the second
+        self._oscillator_on()
+        self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
+        self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
+        timer = length_us * 8 // 125  # steps of 15.625 us
+        self._sleep_until(open_us)
+        self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
+        clock.sleep_us(length_us)
+        irq = self._wait_for_frame(window)
+        if not irq & _IRQ_RX_DONE or irq & (_IRQ_CRC_ERR | _IRQ_HEADER_ERR):
+            return None
+        return self._read_frame(number)
+
+    def _wait_for_frame(self, window):
+        """The window's time is over: wait for the end of a frame that has begun; the interrupts so far."""
+        clock = self._clock
+        begin_us = self._ticks_us()
+        limit_us = longest_frame_us(window.sf, window.bw_hz)
+        header_us = _HEADER_SYMBOLS * symbol_us(window.sf, window.bw_hz)
+        while True:
+            irq = self._get(_GET_IRQ_STATUS, 2)
+            waited_us = clock.ticks_diff(self._ticks_us(), begin_us)
+            if irq & _IRQ_END or waited_us > limit_us:
+                return irq
+            if not irq & (_IRQ_PREAMBLE | _IRQ_HEADER) and waited_us > 2 * 1000 * _POLL_MS:
+                return irq  # no preamble, though the timer should have ended it
+            if not irq & _IRQ_HEADER and waited_us > header_us:
+                return irq  # a preamble that was none
+            clock.sleep_ms(_POLL_MS)
+
+    def _read_frame(self, number):
+        status = self._get(_GET_RX_BUFFER_STATUS, 2)
+        length = status >> 8
+        levels = self._get(_GET_PACKET_STATUS, 3)
+        data = self._data
+        view = memoryview(data)[: 3 + length]
+        data[0] = _READ_BUFFER
+        data[1] = status & 0xFF
+        self._cs_low()
+        self._spi.write_readinto(view, view)
+        self._cs.value(1)
+        snr_db_x4 = (levels >> 8) & 0xFF
+        if snr_db_x4 > 127:
+            snr_db_x4 -= 256
+        return Heard(view[3:], -(levels >> 17), snr_db_x4, number)
+
+    def _on_dio1(self, _pin):
+        if not self._done:
+            self._done_us = self._ticks_us()
+            self._done = True
+
+    # Settings
+
+    def _after_cold_start(self):
+        """Registers that are lost in a cold start; written also after a warm one, at little cost."""
+        self._write_register(_REG_RX_GAIN, _RX_GAIN_BOOSTED)
+        # Erratum 15.2: the clamp of the power amplifier is too tight for a mismatched antenna.
+        self._write_register(_REG_TX_CLAMP, self._read_register(_REG_TX_CLAMP) | 0x1E)
+
+    def _tune(self, freq_hz, sf, bw_hz, length, crc, inverted):
+        """Frequency, modulation, packet, and the remedies of errata 15.1 and 15.4."""
+        mhz = freq_hz // 1_000_000
+        band = 0
+        while mhz > _IMAGE_BANDS[band][0]:
+            band += 1
+        if self._image_band != band:
+            edges = _IMAGE_BANDS[band][1]
+            self._set(_CALIBRATE_IMAGE, 2, edges[0], edges[1])
+            self._image_band = band
+        # freq * 2^25 / 32 MHz = freq * 2^14 / 15625, in two parts so that no product exceeds 30 bits.
+        steps = (freq_hz // 15_625) * 16_384 + ((freq_hz % 15_625) * 16_384 + 7_812) // 15_625
+        self._set(_SET_RF_FREQUENCY, 4, steps >> 24, (steps >> 16) & 0xFF, (steps >> 8) & 0xFF, steps & 0xFF)
+        optimise = (1 << sf) * 1_000 // (bw_hz // 1_000) >= 16_000
+        self._set(_SET_MODULATION_PARAMS, 4, sf, _BANDWIDTH_CODES[bw_hz], 1, 1 if optimise else 0)
+        preamble = 12 if sf < 7 else 8
+        self._set(_SET_PACKET_PARAMS, 6, 0, preamble, 0, length, crc, inverted)
+        self._change_bit(_REG_IQ_POLARITY, 0x04, not inverted)
+        self._change_bit(_REG_TX_MODULATION, 0x04, bw_hz != 500_000)
+
+    def _set_power(self, eirp_dbm):
+        """Power at the antenna's foot so that `eirp_dbm` is radiated, as far as the board can."""
+        power_dbm = (10 * eirp_dbm - self._facts["antenna_gain_dbi_x10"]) // 10
+        power_dbm = max(-9, min(power_dbm, self._facts["max_power_dbm"]))
+        setting = 0
+        while power_dbm > _PA_SETTINGS[setting][0]:
+            setting += 1
+        limit_dbm, amplifier = _PA_SETTINGS[setting]
+        self._set(_SET_PA_CONFIG, 4, amplifier[0], amplifier[1], 0, 1)
+        self._set(_SET_TX_PARAMS, 2, (power_dbm + 22 - limit_dbm) & 0xFF, _RAMP_40_US)
+
+    # Bus
+
+    def _wake(self):
+        if self._asleep:
+            self._cs.value(0)
+            self._out[0] = _GET_STATUS
+            self._out[1] = 0
+            self._spi.write(self._outs[2])
+            self._cs.value(1)
+            self._asleep = False
+            self._after_cold_start()
+
+    def _oscillator_on(self):
+        """Standby with the 32 MHz clock running, so that transmitting and receiving start at once."""
+        self._set(_SET_STANDBY, 1, _STANDBY_XOSC)
+        if self._facts["tcxo_mv"]:
+            self._clock.sleep_us(self._facts["tcxo_start_us"])
+
+    def _sleep_until(self, when_us):
+        """Coarse sleep, then a precise one: `sleep_ms` may overshoot by a tick of the port."""
+        clock = self._clock
+        left_us = clock.ticks_diff(when_us, self._ticks_us())
+        if left_us > 10_000:
+            clock.sleep_ms(left_us // 1000 - 5)
+            left_us = clock.ticks_diff(when_us, self._ticks_us())
+        if left_us > 0:
+            clock.sleep_us(left_us)
+
+    def _cs_low(self):
+        """Select the chip as soon as it takes commands (section 8.3.1)."""
+        if self._busy.value():
+            begin_us = self._ticks_us()
+            while self._busy.value():
+                if self._clock.ticks_diff(self._ticks_us(), begin_us) > _BUSY_PATIENCE_US:
+                    raise RadioBusy("SX126x: BUSY stays high")
+                self._clock.sleep_us(_BUSY_POLL_US)
+        self._cs.value(0)
+
+    def _set(self, opcode, size, a=0, b=0, c=0, d=0, e=0, f=0):
+        """A command with `size` argument bytes, the given ones and zeros."""
+        out = self._out
+        out[0] = opcode
+        out[1] = a
+        out[2] = b
+        out[3] = c
+        out[4] = d
+        out[5] = e
+        out[6] = f
+        out[7] = out[8] = 0
+        self._cs_low()
+        self._spi.write(self._outs[1 + size])
+        self._cs.value(1)
+
+    def _get(self, opcode, size):
+        """The `size` bytes that a query gives after its status, as a big-endian number."""
+        out = self._out
+        out[0] = opcode
+        out[1] = out[2] = out[3] = out[4] = 0
+        view = self._outs[2 + size]
+        self._cs_low()
+        self._spi.write_readinto(view, view)
+        self._cs.value(1)
+        number = 0
+        for i in range(2, 2 + size):
+            number = number << 8 | out[i]
+        return number
+
+    def _write_register(self, address, value):
+        self._set(_WRITE_REGISTER, 3, address >> 8, address & 0xFF, value)
+
+    def _read_register(self, address):
+        out = self._out
+        out[0] = _READ_REGISTER
+        out[1] = address >> 8
+        out[2] = address & 0xFF
+        out[3] = out[4] = 0
+        self._cs_low()
+        self._spi.write_readinto(self._outs[5], self._outs[5])
+        self._cs.value(1)
+        return out[4]
+
+    def _change_bit(self, address, bit, on):
+        value = self._read_register(address)
+        wanted = value | bit if on else value & ~bit
+        if wanted != value:
+            self._write_register(address, wanted)
