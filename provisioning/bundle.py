@@ -25,6 +25,8 @@ NODE_FORMAT = 1
 MPY_FORMAT = 6  # .mpy version of MicroPython 1.20 and later (docs, reference/mpyfiles)
 COMPILE_DEADLINE_S = 30.0
 MAIN_PY = b"from firmware.node.main import run\n\nrun()\n"
+# Left out when NODE.toml does not name them: the node has its own defaults.
+NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog")
 # Every node speaks these besides its own profile: the boot report and the answer to a command.
 COMMON_TABLES = ("status", "answer")
 
@@ -36,12 +38,25 @@ def firmware_root() -> Path:
     return Path(str(files("firmware"))).parent
 
 
-def modules_for(board: str, profile: str, root: Path) -> list[str]:
+def entrances(board: str, profile: str, region: str) -> list[str]:
+    """The modules a node imports by name at run time; everything else follows from their imports."""
+    return [
+        "firmware.node.main",
+        f"firmware.boards.{board}.facts",
+        f"firmware.boards.{board}.wiring",
+        f"firmware.node.measure.{profile}",
+        f"firmware.lorawan.regions.{region.lower()}",
+        *(f"firmware.payload.tables.{table}" for table in (profile, *COMMON_TABLES)),
+    ]
+
+
+def modules_for(board: str, profile: str, region: str, root: Path) -> list[str]:
     """Names of all modules a node needs, sorted; packages included."""
-    if not _source(root, f"firmware.payload.tables.{profile}"):
+    if not _source(root, f"firmware.node.measure.{profile}"):
         raise SettingsError("profile-unknown", profile=profile, known=", ".join(known_profiles(root)))
-    waiting = ["firmware.node.main", f"firmware.boards.{board}.facts", f"firmware.boards.{board}.wiring"]
-    waiting += [f"firmware.payload.tables.{table}" for table in (profile, *COMMON_TABLES)]
+    waiting = entrances(board, profile, region)
+    if missing := [name for name in waiting if _source(root, name) is None]:
+        raise SettingsError("module-missing", module=missing[0])
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -55,9 +70,8 @@ def modules_for(board: str, profile: str, root: Path) -> list[str]:
 
 
 def known_profiles(root: Path) -> list[str]:
-    """Profiles that have a table for the node."""
-    tables = root / "firmware" / "payload" / "tables"
-    return sorted(path.stem for path in tables.glob("*.py") if path.stem != "__init__")
+    """Profiles a node can measure."""
+    return sorted(path.stem for path in (root / "firmware/node/measure").glob("*.py") if path.stem != "__init__")
 
 
 def _source(root: Path, module: str) -> Path | None:
@@ -104,16 +118,19 @@ def _running_code(tree: ast.AST, *, is_package: bool) -> Iterator[ast.AST]:
 
 def node_json(settings: NodeSettings) -> bytes:
     """The node's own settings file. Its first four SHA-256 bytes are the configuration hash the node reports."""
-    content = {
+    content: dict[str, object] = {
         "version": NODE_FORMAT,
         "name": settings.name,
         "board": settings.board,
         "profile": settings.profile,
         "report_interval_s": settings.report_interval_s,
         "confirmed": settings.confirmed,
-        "calibration": dict(sorted(settings.calibration.items())),
+        "calibration": settings.calibration,
         "region": settings.region,
     }
+    for key in NODE_DEFAULTS:
+        if (value := getattr(settings, key)) is not None:
+            content[key] = value
     return (json.dumps(content, separators=(",", ":")) + "\n").encode()
 
 
@@ -121,7 +138,7 @@ def build(settings: NodeSettings, cache: Path, redactor: Redactor, *, root: Path
     """Path on the node -> content, in the order of writing. Compiled modules are kept in `cache` by their hash."""
     root = root or firmware_root()
     files: dict[str, bytes] = {}
-    for module in modules_for(settings.board, settings.profile, root):
+    for module in modules_for(settings.board, settings.profile, settings.region, root):
         source = _source(root, module)
         assert source is not None  # noqa: S101  (modules_for found it)
         place = source.relative_to(root).with_suffix(".mpy")

@@ -41,6 +41,7 @@ from provisioning.identity import parse_eui
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Interval = Annotated[int, msgspec.Meta(ge=10, le=86400)]  # limits of the downlink command, profiles.md section 1
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86400)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{64}$")]
 
 DEFAULT_JOIN_EUI = "0000000000000000"
@@ -77,6 +78,11 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report_interval_s: Interval = 900
     confirmed: bool = False
     region: str = "EU868"
+    sample_interval_s: Seconds | None = None
+    spread_percent: Annotated[int, msgspec.Meta(ge=0, le=50)] | None = None
+    start_delay_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] | None = None
+    dim_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    watchdog: bool | None = None
     calibration: dict[str, Any] = {}  # checked below, with the line of the entry
     identity: Identity = Identity()
     firmware: Firmware = Firmware()
@@ -114,14 +120,21 @@ def _check(settings: NodeSettings, text: str, path: Path) -> None:
         parse_eui(identity.dev_eui, where=f"{path}:{line_of(text, ('identity', 'dev_eui'))} identity.dev_eui")
     if identity.join_eui != DEFAULT_JOIN_EUI:
         parse_eui(identity.join_eui, where=f"{path}:{line_of(text, ('identity', 'join_eui'))} identity.join_eui")
-    for key, value in settings.calibration.items():
-        if type(value) is not int:
-            raise _wrong(text, path, ("calibration", key), "a whole number is expected")
+    _check_calibration(settings.calibration, ("calibration",), text, path)
     for key, value in settings.network.tags.items():
         if type(value) is not str:
             raise _wrong(text, path, ("network", "tags", key), "a text is expected")
     if settings.region != "EU868":
         raise _wrong(text, path, ("region",), "only EU868 is supported")
+
+
+def _check_calibration(table: dict[str, Any], place: tuple[str, ...], text: str, path: Path) -> None:
+    """Boards have floats of 32 bits or none: whatever is measured in fractions is given in a smaller unit."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _check_calibration(value, (*place, key), text, path)
+        elif type(value) not in (int, str):
+            raise _wrong(text, path, (*place, key), "a whole number is expected")
 
 
 def _wrong(text: str, path: Path, keys: tuple[str, ...], reason: str) -> SettingsError:

@@ -26,7 +26,7 @@ COMMANDS = {
     "key": ("provisioning.cli.provision", "key", "Step: put identity and AppKey on the board."),
     "register": ("provisioning.cli.provision", "register", "Step: make device and key known to the network server."),
     "join": ("provisioning.cli.provision", "join", "Step: start the node and see it join."),
-    "label": ("provisioning.cli.label", "label", "A label with QR code (LoRa Alliance TR005), without any key."),
+    "label": ("provisioning.cli.provision", "label", "A label with QR code (LoRa Alliance TR005), without any key."),
     "devices": ("provisioning.cli.look", "devices", "The devices of this state directory, and how far each has come."),
     "journal": ("provisioning.cli.look", "journal", "What was done to a device, line by line."),
     "payload": ("provisioning.cli.payload", "payload", "Encode, decode and build payload profiles."),

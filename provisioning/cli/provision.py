@@ -75,6 +75,7 @@ flash = _single("flash", "Write the MicroPython image that NODE.toml names; what
 deploy = _single("deploy", "Compile the node's software and write what differs, checked by hash.")
 key = _single("key", "Write identity and AppKey to the node; what is read back is a hash.")
 register = _single("register", "Create application, device profile with codec, device and keys on the network server.")
+label = _single("label", "Draw the label (SVG, 62 x 29 mm, and its QR code as PNG) into the state directory.")
 join = _single("join", "Let the node run and wait until the network server has taken it in.")
 
 
