@@ -8,6 +8,7 @@ from typing import Any
 
 from chirpstack_api import gw, integration
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bench.server.context import Context, UplinkSet
@@ -150,6 +151,12 @@ def to_dict(message: Any) -> dict[str, Any]:
         key = type(message).DESCRIPTOR.fields_by_name[name].json_name
         if key in plain:
             fields[key] = plain[key]
+    return fields
+
+
+def struct_to_dict(struct: Struct) -> dict[str, Any]:
+    """The object an application sent."""
+    fields: dict[str, Any] = MessageToDict(struct)
     return fields
 
 
