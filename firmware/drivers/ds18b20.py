@@ -59,21 +59,28 @@ class DS18B20:
     def start(self):
         """Find the part if it is not known yet, and begin a conversion."""
         self._fault = None
-        self._since = self._clock.ticks_ms()
         try:
             if self._rom is None:
                 self._find()
             if self._fault is None:
                 self._bus.convert_temp()
+                self._since = self._clock.ticks_ms()
         except Exception:  # stock onewire: OneWireError(Exception) when nobody answers the reset pulse
             self._lost(faults.NO_RESPONSE)
 
     def _find(self):
-        roms = self._bus.scan()
-        if roms:
-            self._rom = bytes(min(bytes(rom) for rom in roms))
-        else:  # a line held low looks like presence, but shows no device
-            self._lost(faults.BUS if self._bus.ow.reset() else faults.NO_RESPONSE)
+        line = self._bus.ow
+        if not line.reset():
+            self._lost(faults.NO_RESPONSE)
+        elif not line.readbit():  # a line held low looks like presence; the search would find hundreds of ghosts on it
+            self._lost(faults.BUS)
+        else:
+            # The stock search does not check what it found.
+            roms = [bytes(rom) for rom in self._bus.scan() if any(rom) and not crc8_maxim(rom)]
+            if roms:
+                self._rom = min(roms)
+            else:
+                self._lost(faults.NO_RESPONSE)
 
     def _lost(self, fault):
         self._fault = fault
