@@ -84,7 +84,7 @@ def _needed(path: Path, board: str, profile: str) -> bool:
     if parts[0] == "boards" and len(parts) > 2:
         return parts[1] == board
     if parts[:2] == ("payload", "tables") and parts[-1] != "__init__.py":
-        return path.stem in (profile, "status", "common")
+        return path.stem in (profile, "status", "event", "commands")
     return True
 
 
