@@ -1,7 +1,7 @@
 """What the device says by MAC commands: requests answered, answers to our requests taken.
 
 Source: chirpstack `maccommand/`. An answer nobody asked for is logged and ignored. Each handler gets the payloads of
-a block (neighbouring commands of one kind) and returns the block to answer with, or nothing.
+all commands of its kind and returns the block to answer with, or nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bench.server.records import Device, DeviceStatus, Session
 BATTERY_EXTERNAL = 0
 BATTERY_UNKNOWN = 255
 BATTERY_FULL = 254
-NEEDS_DOWNLINK = (Cid.RX_PARAM_SETUP, Cid.RX_TIMING_SETUP, Cid.DL_CHANNEL, Cid.TX_PARAM_SETUP)
-"""Answers the device repeats in every uplink until a downlink reaches it (TS001 5)."""
+NEEDS_DOWNLINK = (Cid.RX_PARAM_SETUP, Cid.RX_TIMING_SETUP)
+"""Answers the device repeats in every uplink until a downlink reaches it (TS001 5); the two ChirpStack knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ def handle(
     """Work through the commands of an uplink: blocks to answer with, and whether a downlink must go out anyway."""
     answers: list[bytes] = []
     must_send = False
-    for cid, payloads in maccommands.parse_uplink(commands):
+    for cid, payloads in maccommands.parse_uplink(commands).items():
+        must_send = must_send or cid in NEEDS_DOWNLINK
         handler, needs_pending = _HANDLERS[cid]
         pending = session.pending.pop(cid, [])
         if needs_pending and not pending:
@@ -49,7 +50,6 @@ def handle(
         answer = handler(_Case(context, device, session, payloads, pending, uplink, now_us))
         if answer:
             answers.append(answer)
-        must_send = must_send or cid in NEEDS_DOWNLINK
     return answers, must_send
 
 

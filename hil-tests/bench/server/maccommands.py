@@ -47,12 +47,12 @@ UPLINK_BYTES = {
 """Bytes after the identifier, device to server."""
 
 
-def parse_uplink(data: bytes) -> list[tuple[Cid, list[bytes]]]:
-    """Commands of an uplink, neighbours of one kind joined to a block.
+def parse_uplink(data: bytes) -> dict[Cid, list[bytes]]:
+    """Payloads of the commands of an uplink, grouped by kind in the order the kinds first appear.
 
     An unknown identifier or a cut command ends the list, since its length is unknown (TS001 5).
     """
-    blocks: list[tuple[Cid, list[bytes]]] = []
+    blocks: dict[Cid, list[bytes]] = {}
     position = 0
     while position < len(data):
         try:
@@ -62,11 +62,7 @@ def parse_uplink(data: bytes) -> list[tuple[Cid, list[bytes]]]:
         end = position + 1 + UPLINK_BYTES[cid]
         if end > len(data):
             break
-        payload = data[position + 1 : end]
-        if blocks and blocks[-1][0] is cid:
-            blocks[-1][1].append(payload)
-        else:
-            blocks.append((cid, [payload]))
+        blocks.setdefault(cid, []).append(data[position + 1 : end])
         position = end
     return blocks
 

@@ -333,6 +333,24 @@ def test_new_windows_hold_for_the_next_answer():
     assert len(down.items[0].phy_payload) > 12
 
 
+def test_a_repeated_answer_gets_a_downlink_so_that_the_device_stops_repeating_it():
+    air, node = joined()
+
+    down = uplink(air, node, f_opts=b"\x08")
+
+    assert len(down.items[0].phy_payload) == 12
+    assert any("nobody asked" in line for line in air.take("line"))
+
+
+def test_an_unknown_command_ends_the_list_and_what_came_before_it_counts():
+    air, node = joined()
+
+    down = uplink(air, node, f_opts=b"\x02\x80\x0d")
+
+    assert node.open(down.items[0].phy_payload, 0)[0].f_opts[0] == 0x02
+    assert len(node.open(down.items[0].phy_payload, 0)[0].f_opts) == 3
+
+
 def test_a_class_c_device_is_answered_at_once_but_not_within_5_s_of_an_uplink():
     profile = default_profile()
     profile.supports_class_c = True
