@@ -123,7 +123,7 @@ class Bench:
         schedule = self.schedule
         while True:
             self._settle()
-            if predicate():
+            if not any(board.posting for board in self.boards.values()) and predicate():
                 break
             board, board_us = self._next_board()
             event_us = schedule.next_us()

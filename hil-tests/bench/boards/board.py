@@ -305,6 +305,11 @@ class Board:
         return self.speaking and not self.interactive
 
     @property
+    def posting(self) -> bool:
+        """Whether it did things that have not reached the world yet."""
+        return bool(self._queue) and self._queue[0][1].posted
+
+    @property
     def due_us(self) -> int | None:
         """When something of this board is to be done next."""
         if self._wait is not None:
@@ -369,7 +374,7 @@ class Board:
             return
         _, request = self._queue.popleft()
         result = self._serve(request)
-        if result is None:
+        if result is None or request.posted:
             self._record(request, Answer())
         elif isinstance(result, Answer):
             self._answer(request, result)
