@@ -5,14 +5,14 @@ are for the host; they import their parts when first called, so that this module
 """
 
 
-def encode(profile, report, flags=0):
+def encode(profile: str, report: dict, flags: int = 0) -> "tuple[int, bytes]":
     """Encode a report given in physical units; return (fport, bytes). See `report.encode`."""
     from firmware.payload import report as host
 
     return host.encode(profile, report, flags)
 
 
-def decode(fport, data, received=None):
+def decode(fport: int, data: bytes, received=None):
     """Decode an uplink strictly; return a `report.Report`, a dict of physical values. See `report.decode`."""
     from firmware.payload import report as host
 

@@ -26,7 +26,7 @@ _MAP = 5
 _SIMPLE = 7
 
 
-def loads(data):
+def loads(data: bytes):
     """Read exactly one item from `data` (bytes-like) and return it as int, bytes, str, list, dict, bool or None.
 
     Raises CborError for everything outside the subset. Time and memory are bounded by `len(data)`.
@@ -38,7 +38,7 @@ def loads(data):
     return value
 
 
-def dumps(value):
+def dumps(value) -> bytes:
     """Write `value` in its one canonical form and return bytes.
 
     Takes what `loads` returns, also bytearray, memoryview and tuple. Raises CborError for other types, integers

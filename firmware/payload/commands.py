@@ -38,7 +38,7 @@ _MAX_SEQ = 65535
 _BOOT_GUARDED = (18, REBOOT)
 
 
-def decode_command(data, keys=None):
+def decode_command(data: bytes, keys=None) -> "tuple[int, list]":
     """Read a downlink of FPort 40 and return (seq, [(key, value), ...]) in ascending order of keys.
 
     `keys` limits what this node knows (`DOWNLINKS` of its table); None allows the whole schema. A value is a whole
@@ -72,14 +72,14 @@ def decode_command(data, keys=None):
     return seq, pairs
 
 
-def encode_command(seq, settings, keys=None):
+def encode_command(seq: int, settings: dict, keys=None) -> bytes:
     """Host: build the bytes of a command from {key number: value}; raises as `decode_command` does."""
     data = dumps([seq, settings])
     decode_command(data, keys)
     return data
 
 
-def encode_answer(seq, result, config_hash=None):
+def encode_answer(seq: int, result, config_hash=None) -> bytes:
     """Build the bytes of an answer.
 
     `result` is 0 for "carried out", or a list of (key, code). `config_hash` (4 bytes), only with result 0, is the
@@ -98,13 +98,13 @@ class Commands:
     boot counter that the status frame reports.
     """
 
-    def __init__(self, apply, boots, keys=None):
+    def __init__(self, apply, boots: int, keys=None):
         self._apply = apply
         self._boots = boots
         self._keys = keys
         self._done = []  # (seq, command bytes, answer bytes), the oldest first
 
-    def handle(self, data, config_hash=None):
+    def handle(self, data: bytes, config_hash=None) -> bytes:
         """Return the answer to send on FPort 31. Raises CborError when the downlink is no command.
 
         `config_hash()`, if given, is asked after a success, so that the answer carries the new hash.
@@ -119,7 +119,7 @@ class Commands:
         for old_seq, old_data, answer in self._done:
             if old_seq == seq:
                 if old_data == data:
-                    return answer
+                    return bytes(answer)
                 # Saying "done" about a command that was never carried out would be a lie.
                 return encode_answer(seq, [(0, SEQ_REUSED)])
         if refused is None:

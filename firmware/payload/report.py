@@ -8,7 +8,7 @@ maker's profile works with a catalogue of its own and without a line of code.
 import json
 import os
 
-from firmware.payload import encoder
+from firmware.payload import batch, encoder
 from firmware.payload.cbor import loads
 from firmware.payload.errors import CborError, DecodeError, ReportError
 
@@ -24,7 +24,7 @@ class Report(dict):
     `time` the time of the observation (datetime, or a list of them for a batch) if the reception time was given.
     """
 
-    def __init__(self, values, about, flags, flag_words, warnings):
+    def __init__(self, values: dict, about: dict, flags: int, flag_words: list, warnings: list):
         dict.__init__(self, values)
         self.about = about
         self.profile = about["name"]
@@ -33,7 +33,7 @@ class Report(dict):
         self.warnings = warnings
         self.time = None
 
-    def data(self):
+    def data(self) -> dict:
         """Return the object that the JavaScript codec gives for the same bytes."""
         data = {"profile": self.profile}
         if self.about["layout"] != "answer":
@@ -46,11 +46,11 @@ class Report(dict):
             data["time"] = _iso(self.time)
         return data
 
-    def units(self):
+    def units(self) -> dict:
         """Return name -> unit for the values present."""
         return {field["name"]: field["unit"] for field in self.about["fields"] if field["name"] in self}
 
-    def model(self):
+    def model(self) -> dict:
         """Return the values under the names and units of the Smart Data Model of this profile.
 
         {"type": "WasteContainer", "fillingLevel": {"value": 0.47}, ...}; readings that are missing and attributes
@@ -74,7 +74,7 @@ class Report(dict):
 class Catalog:
     """All profiles and commands as data. `default()` gives the one that ships with Spatz."""
 
-    def __init__(self, data):
+    def __init__(self, data: dict):
         self.flag_words = data["flags"]
         self.profiles = data["profiles"]
         self.commands = data["commands"]
@@ -82,18 +82,19 @@ class Catalog:
         self._by_fport = {profile["fport"]: profile for profile in self.profiles}
 
     @classmethod
-    def from_file(cls, path):
+    def from_file(cls, path) -> "Catalog":
         """Read a catalog.json."""
         with open(path, encoding="utf-8") as file:
             return cls(json.load(file))
 
-    def profile(self, name):
+    def profile(self, name: str) -> dict:
         """Return the profile of this name; raises ReportError with the names there are."""
         if name not in self._by_name:
             raise ReportError("no profile %r; there are %s" % (name, ", ".join(sorted(self._by_name))))
-        return self._by_name[name]
+        about: dict = self._by_name[name]
+        return about
 
-    def encode(self, name, report, flags=0):
+    def encode(self, name: str, report: dict, flags: int = 0) -> "tuple[int, bytes]":
         """Encode a report in physical units; return (fport, bytes).
 
         `report` maps names to values (None: no reading; list: a column; word: a choice). Version 1 fields that are
@@ -102,6 +103,28 @@ class Catalog:
         about = self.profile(name)
         if about["layout"] == "answer":
             return about["fport"], self._encode_answer(report)
+        table, values, flags = self._prepare(about, report, flags)
+        buf = bytearray(_LARGEST_BYTES)
+        return about["fport"], bytes(buf[: encoder.encode_into(table, values, flags, buf, len(buf))])
+
+    def encode_parts(self, name: str, report: dict, flags: int = 0, limit: int = 51) -> "tuple[int, list[bytes]]":
+        """Encode a report so that no frame exceeds `limit` bytes; return (fport, [bytes, ...]), the newest first.
+
+        Batches are split by the profile's rule; other reports lose extension fields, or raise PayloadTooLong.
+        """
+        about = self.profile(name)
+        if about["layout"] == "answer":
+            return about["fport"], [self._encode_answer(report)]
+        table, values, flags = self._prepare(about, report, flags)
+        buf = bytearray(limit)
+        if not about["split"]:
+            return about["fport"], [bytes(buf[: encoder.encode_into(table, values, flags, buf, limit)])]
+        step = about["split"].get("step_min") or report[about["split"]["step"]]
+        return about["fport"], [bytes(buf[:n]) for n in batch.parts(table, values, flags, buf, limit, step)]
+
+    def _prepare(self, about, report, flags):
+        """Return the table, the list of values as a node would hold it, and the flags."""
+        name = about["name"]
         table = _Table(about)
         values = [encoder.ABSENT] * len(table.FIELDS)
         known = set(table.FIELDS) | {"profile", "flags", "warnings", "time"}
@@ -113,11 +136,10 @@ class Catalog:
                 values[i] = _to_node(field, report[field["name"]])
             elif i < table.BASE:
                 values[i] = None
-        flags |= self._flags(report.get("flags", ()))
-        buf = bytearray(_LARGEST_BYTES)
-        return about["fport"], bytes(buf[: encoder.encode_into(table, values, flags, buf, len(buf))])
+        _readings(about, {key: value for key, value in report.items() if key in table.FIELDS}, ReportError)
+        return table, values, flags | self._flags(report.get("flags", ()))
 
-    def decode(self, fport, data, received=None):
+    def decode(self, fport: int, data: bytes, received=None) -> "Report":
         """Decode an uplink; `received` (aware datetime) adds the time of the observation.
 
         Raises CborError for what is no CBOR of our subset, DecodeError for what is no frame of this FPort.
@@ -128,7 +150,7 @@ class Catalog:
         item = loads(data)
         if about["layout"] == "answer":
             return Report(self._answer(item), about, 0, [], [])
-        flags, warnings = 0, []
+        warnings: "list[str]" = []
         if about["layout"] == "map":
             values, flags = _decode_map(about, item, warnings)
         else:
@@ -198,10 +220,10 @@ class Catalog:
 # Words for the codes of an answer; code 1 is the first (commands.py).
 REASONS = ("unknown_key", "wrong_type", "out_of_range", "wrong_step", "wrong_boot", "not_now", "seq_reused")
 
-_default = []
+_default: "list[Catalog]" = []
 
 
-def default():
+def default() -> Catalog:
     """Return the catalogue that ships with Spatz; it is read once."""
     if not _default:
         here = os.path.dirname(os.path.abspath(__file__))
@@ -209,17 +231,17 @@ def default():
     return _default[0]
 
 
-def encode(name, report, flags=0):
+def encode(name: str, report: dict, flags: int = 0) -> "tuple[int, bytes]":
     """`Catalog.encode` with the catalogue that ships with Spatz."""
     return default().encode(name, report, flags)
 
 
-def decode(fport, data, received=None):
+def decode(fport: int, data: bytes, received=None) -> Report:
     """`Catalog.decode` with the catalogue that ships with Spatz."""
     return default().decode(fport, data, received)
 
 
-def as_decoded(name, field_name, reading, catalog=None):
+def as_decoded(name: str, field_name: str, reading, catalog: "Catalog | None" = None):
     """Return the physical value that decoders give when the node encodes this reading.
 
     `reading` is a whole number in the quantity's unit of the node (or True/False, bytes, None, a fault word). For
@@ -230,7 +252,7 @@ def as_decoded(name, field_name, reading, catalog=None):
     table = _Table({"name": name, "fport": 1, "base": 1, "age": -1, "fields": [field]})
     buf = bytearray(_LARGEST_BYTES)
     size = encoder.encode_into(table, [reading], 0, buf, len(buf))
-    return _value(field, loads(buf[:size])[0])
+    return _value(field, loads(bytes(buf[:size]))[0])
 
 
 class _Table:
@@ -390,7 +412,7 @@ def _hex(name, value, length):
     return value.hex()
 
 
-def _readings(about, values):
+def _readings(about, values, error=DecodeError):
     """Return how many readings the columns of a batch hold (1 for a single report); they must agree."""
     if not about["split"]:
         return 1
@@ -399,7 +421,7 @@ def _readings(about, values):
         column = values.get(field["name"])
         if isinstance(column, list):
             if count and len(column) != count:
-                raise DecodeError("%s: columns differ in length" % field["name"])
+                raise error("%s: columns differ in length" % field["name"])
             count = len(column)
     return count or 1
 

@@ -7,7 +7,7 @@ from provisioning.codec.loader import FLAG_WORDS
 from provisioning.codec.schema import Command, Field, Profile, Schema
 
 
-def catalog(schema: Schema) -> str:
+def catalog_json(schema: Schema) -> str:
     """Return generated/catalog.json."""
     data = {
         "flags": list(FLAG_WORDS),

@@ -347,14 +347,10 @@ def _check_split(top: _Table, split: Mapping[str, Any], fields: tuple[Field, ...
 
 
 def _check_size(top: _Table, profile: Profile) -> None:
-    if profile.split:
-        return
     for what, size in (("", profile.largest), (" with all extensions", profile.largest_extended)):
         if size > MAX_PAYLOAD_BYTES:
-            top.fail(
-                f"a report may take {size} bytes{what}, {MAX_PAYLOAD_BYTES} are possible; shorten it or add a split rule",
-                "field",
-            )
+            advice = "shorten it" if profile.split else "shorten it or add a split rule"
+            top.fail(f"may take {size} bytes{what}, {MAX_PAYLOAD_BYTES} are possible; {advice}", "field")
 
 
 def _privacy_class(top: _Table) -> int:

@@ -79,18 +79,30 @@ class Field:
         return shrink.numerator * widen, int(plus * widen), shrink.denominator * widen
 
     @property
+    def formula(self) -> str:
+        """How the value comes out of the number on the wire, for people."""
+        times, plus, per = self.scale
+        text = "wire" if times == 1 else f"wire * {times}"
+        if plus:
+            text = f"({text} {'+' if plus > 0 else '-'} {abs(plus)})"
+        return text if per == 1 else f"{text} / {per}"
+
+    @property
     def largest(self) -> int:
         """The most bytes this field can take."""
-        one = max(head_bytes(self.high if self.high >= 0 else -1 - self.high), head_bytes(negative(self.low)))
+        return self.largest_of(self.items)
+
+    def largest_of(self, readings: int) -> int:
+        """The most bytes with so many readings in a column; other kinds have one."""
+        one = max(head_bytes(argument(self.low)), head_bytes(argument(self.high)))
         if self.kind is Kind.BOOL:
             return 1
         if self.kind is Kind.BYTES:
             return head_bytes(self.items) + self.items
         if self.kind is Kind.SERIES:
-            spread = self.high - self.low
-            return head_bytes(self.items) + one + (self.items - 1) * head_bytes(spread)
+            return head_bytes(readings) + one + (readings - 1) * head_bytes(self.high - self.low)
         if self.kind.is_column:
-            return head_bytes(self.items) + self.items * one
+            return head_bytes(readings) + readings * one
         return one
 
 
@@ -143,8 +155,14 @@ class Profile:
 
     @property
     def largest(self) -> int:
-        """The most bytes a report can take with flags (8 bit) and without extensions."""
-        return 1 + sum(f.largest for f in self.fields[: self.base]) + 2
+        """The most bytes that one frame must hold: with flags (8 bit), without extensions.
+
+        With a split rule a frame holds at least one reading of each column, and the age.
+        """
+        fields = self.fields[: self.base]
+        if self.split:
+            return 1 + sum(f.largest_of(1) for f in fields) + 2 + self.fields[self.age].largest
+        return 1 + sum(f.largest for f in fields) + 2
 
     @property
     def largest_extended(self) -> int:
@@ -191,14 +209,14 @@ class Schema:
         raise KeyError(name)
 
 
-def negative(number: int) -> int:
+def argument(number: int) -> int:
     """The argument of the head that carries this number (RFC 8949 section 3.1, major types 0 and 1)."""
     return number if number >= 0 else -1 - number
 
 
-def head_bytes(argument: int) -> int:
+def head_bytes(value: int) -> int:
     """Bytes of the shortest head for this argument."""
     for size, limit in ((1, 24), (2, 1 << 8), (3, 1 << 16), (5, 1 << 32)):
-        if argument < limit:
+        if value < limit:
             return size
     return 9
