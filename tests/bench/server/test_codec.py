@@ -1,12 +1,16 @@
 """The payload codec as ChirpStack v4 runs it."""
 
+from pathlib import Path
+
 import pytest
 from server_node import DEV_EUI, joined
 
 from bench.server.codec import Codec
 from bench.server.errors import CodecError, Invalid
 from bench.server.events import to_dict
+from firmware import payload
 
+ROOT = Path(__file__).parents[3]
 UPLINK_CODEC = 2
 ECHO = """
 function decodeUplink(input) {
@@ -102,6 +106,29 @@ def test_the_event_carries_the_decoded_object():
 
     assert to_dict(up)["object"] == {"level_mm": 258.0, "on": True}
     assert logs == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "report"),
+    [
+        ("fill", {"distance": 1234, "fill": 47, "temperature": -12.5}),
+        ("fill", {"distance": None, "fill": None, "temperature": None}),
+        ("air", {"no2": -12, "o3": 63, "temperature": 21.5, "humidity": 55.5}),
+        ("light", {"illuminance": 11, "motion": 3, "dim": 60}),
+    ],
+)
+def test_the_generated_codec_says_in_the_server_what_the_host_decoder_says(profile, report):
+    f_port, data = payload.encode(profile, report, 0)
+    air, node = joined(codec=(ROOT / "firmware/payload/generated/spatz.js").read_text())
+    air.hear(node.send(data, port=f_port))
+    air.wait(1)
+
+    (up,) = air.take("up")
+
+    decoded = to_dict(up)["object"]
+    expected = payload.decode(f_port, data).data()
+    assert {name: decoded.get(name) for name in expected} == expected
+    assert {name: decoded[name] for name in report} == report
 
 
 def test_a_broken_codec_costs_the_object_but_not_the_event():
