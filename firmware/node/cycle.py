@@ -57,6 +57,7 @@ class Cycle:
         self._encoder = Encoder()
         self._values = blank(kind.table)
         self._battery_mv = None
+        self._measured = False
         self._urgent = []  # [port, bytes, confirmed, tries], the oldest first
         self._urgent_ms = 0
         self._tried_s = None  # when the report was taken that was sent last without an acknowledgement
@@ -105,6 +106,7 @@ class Cycle:
     def measure(self):
         """Read all sensors, judge, and keep a report if one is due or something happened."""
         hardware, kind = self._hardware, self._kind
+        begin_ms = self._clock.now_ms()
         hardware.sensor_power(True)
         sample(kind.sensors, hardware.sleep)
         values = self._values
@@ -116,10 +118,11 @@ class Cycle:
         happened = self._judge(values)
         if happened or now_ms >= self._report_ms:
             self._keep(values, healthy, now_ms)
-            self._last_report_ms = now_ms
+            self._last_report_ms = begin_ms  # the sensors' own time does not stretch the interval
             self._plan_report()
         sample_s = self._config.sample_interval_s
-        self._sample_ms = self._report_ms if sample_s is None else now_ms + self._spread(sample_s * 1000)
+        self._sample_ms = self._report_ms if sample_s is None else begin_ms + self._spread(sample_s * 1000)
+        self._measured = True
 
     def _judge(self, values):
         happened = False
@@ -147,6 +150,8 @@ class Cycle:
             self._say("flash refuses the queue")
         if flags:
             self._say("flags=%d" % flags)
+        if not self._link.joined:
+            self._say("kept n=%d pending=%d" % (len(payload), self._queue.pending))
 
     def _flags(self, healthy):
         flags = 0 if healthy else SENSOR_FAULT
@@ -195,7 +200,7 @@ class Cycle:
         entry = self._queue.newest()
         if entry is not None and (now_ms >= self._backlog_ms or self._is_fresh(entry, now_ms)):
             return self._send_report(entry, now_ms)
-        if self._commands.status_wanted or now_ms >= self._status_ms:
+        if self._measured and (self._commands.status_wanted or now_ms >= self._status_ms):
             return self._send_status(now_ms)
         if self._link.more:
             return self._link.nudge() != LATER
