@@ -12,12 +12,15 @@ begins; listeners must not take a turn themselves.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from bench.server.core import NetworkServer
 from bench.server.outputs import Output
+
+log = logging.getLogger(__name__)
 
 Listener = Callable[[Output, int], None]
 """Called with an output and the time of its turn in microseconds since the Unix epoch."""
@@ -90,7 +93,11 @@ class LiveServer:
                     self._condition.wait(None if due_us is None else (due_us - now_us) / 1_000_000)
                     continue
                 turn = Turn(self._core, now_us)
-                turn.emit(self._core.poll(now_us))
+                try:
+                    turn.emit(self._core.poll(now_us))
+                except Exception:
+                    # A fault of ours in one flow must not stop the clock of all others.
+                    log.exception("a flow of the server failed")
                 self._hand_on(turn)
 
     def _hand_on(self, turn: Turn) -> None:

@@ -176,6 +176,9 @@ class MqttShell:
                 self._from_application(topic, payload)
         except (DecodeError, ParseError, Refused) as error:
             log.warning("message on %s dropped: %s", topic, error)
+        except Exception:
+            # A fault of ours with one message must not end the connection for all others.
+            log.exception("message on %s failed", topic)
 
     def _from_gateway(self, gateway_id: str, kind: str, payload: bytes) -> None:
         message = EVENT_MESSAGES[kind]()

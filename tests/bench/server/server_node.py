@@ -4,13 +4,14 @@ It stands on the server's own frames, so these tests prove the server's rules; t
 by the known answers (test_vectors.py) and by the node's own stack in the scenarios.
 """
 
-from chirpstack_api import gw
+from chirpstack_api import api, gw
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bench.server.core import NetworkServer
 from bench.server.crypto import join_mic, session_keys
 from bench.server.frames import DataFrame, FType, JoinAccept
 from bench.server.outputs import AppEvent, LogEvent, SendDownlink
+from bench.server.records import Gateway
 
 DEV_EUI = "70b3d57ed0000001"
 JOIN_EUI = "70b3d57ed00000ff"
@@ -144,3 +145,11 @@ def uplink_frame(phy, *, sf=7, gateway=GATEWAY, snr=8.0, context=b"", freq=868_1
     if gps_us is not None:
         frame.rx_info.time_since_gps_epoch.FromMicroseconds(gps_us)
     return frame
+
+
+def register_gateway(core, gateway_id=GATEWAY, tenant_id=""):
+    """A gateway record of a tenant (the first one there is)."""
+    owner = tenant_id or next(iter(core.storage.tenants))
+    gateway = Gateway(message=api.Gateway(gateway_id=gateway_id, name=gateway_id, tenant_id=owner))
+    core.storage.add_gateway(gateway)
+    return gateway

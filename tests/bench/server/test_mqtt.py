@@ -9,7 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 from chirpstack_api import gw
 from google.protobuf.json_format import MessageToJson, Parse
-from server_node import APP_KEY, DEV_EUI, GATEWAY, Node, uplink_frame
+from server_node import APP_KEY, DEV_EUI, GATEWAY, Node, register_gateway, uplink_frame
 
 from bench.broker import Broker, mosquitto_program
 from bench.server.mqtt import MqttSettings
@@ -211,3 +211,44 @@ def test_no_key_appears_in_logs_or_events(service, gateway, application, caplog)
     secrets = (APP_KEY, node.keys.nwk_s_key, node.keys.app_s_key)
     for text in (caplog.text, up, kept):
         assert not any(secret.hex() in text or repr(secret)[2:-1] in text for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("settings", "delivered"),
+    [({}, False), ({"qos": 1, "client_id": "server", "session_expiry_s": 3600}, True)],
+    ids=["ChirpStack's defaults lose it", "a kept session delivers it"],
+)
+def test_a_frame_that_came_while_the_server_was_away(broker, settings, delivered):
+    mqtt = MqttSettings(broker.url, **settings)
+    with Service(mqtt, seed=1) as service:
+        assert service.wait_ready(PATIENCE_S)
+    application = Peer(broker, "application/+/device/+/event/+")
+    gateway = Peer(broker)
+
+    hand_in(gateway, Node().join_request())
+    with Service(mqtt, seed=1) as service:
+        with service.live.turn() as turn:
+            turn.core.add_device(DEV_EUI, APP_KEY)
+        assert service.wait_ready(PATIENCE_S)
+        hand_in(gateway, Node().join_request(dev_nonce=9))
+        nonces = []
+        eventually(lambda: 9 in nonces_used(service, nonces))
+
+    assert (0 in nonces) is delivered
+    gateway.close()
+    application.close()
+
+
+def nonces_used(service, into):
+    with service.live.turn() as turn:
+        into[:] = [n for used in turn.core.storage.device_keys(DEV_EUI).dev_nonces.values() for n in used]
+    return into
+
+
+def test_statistics_show_that_a_gateway_is_alive(service, gateway):
+    with service.live.turn() as turn:
+        record = register_gateway(turn.core)
+
+    gateway.publish(f"eu868/gateway/{GATEWAY}/event/stats", gw.GatewayStats(gateway_id=GATEWAY).SerializeToString())
+
+    eventually(lambda: record.last_seen_us is not None)
