@@ -4,6 +4,8 @@ It stands on the server's own frames, so these tests prove the server's rules; t
 by the known answers (test_vectors.py) and by the node's own stack in the scenarios.
 """
 
+import time
+
 from chirpstack_api import api, gw
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,6 +21,7 @@ APP_KEY = bytes(range(16))
 GATEWAY = "0016c001ff10a235"
 NOW_US = 1_795_312_800_000_000
 SECOND_US = 1_000_000
+PATIENCE_S = 10
 
 
 class Air:
@@ -153,3 +156,11 @@ def register_gateway(core, gateway_id=GATEWAY, tenant_id=""):
     gateway = Gateway(message=api.Gateway(gateway_id=gateway_id, name=gateway_id, tenant_id=owner))
     core.storage.add_gateway(gateway)
     return gateway
+
+
+def eventually(true):
+    """Wait for other threads; the deadline is only reached when something is broken."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.01)

@@ -3,13 +3,12 @@
 import json
 import logging
 import queue
-import time
 
 import paho.mqtt.client as paho
 import pytest
 from chirpstack_api import gw
 from google.protobuf.json_format import MessageToJson, Parse
-from server_node import APP_KEY, DEV_EUI, GATEWAY, Node, register_gateway, uplink_frame
+from server_node import APP_KEY, DEV_EUI, GATEWAY, PATIENCE_S, Node, eventually, register_gateway, uplink_frame
 
 from bench.broker import Broker, mosquitto_program
 from bench.server.mqtt import MqttSettings
@@ -19,7 +18,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed"),
 ]
-PATIENCE_S = 10
 
 
 class Peer:
@@ -149,14 +147,6 @@ def wait_for_queue(service, length):
             return len(turn.core.storage.device(DEV_EUI).queue) == length
 
     eventually(arrived)
-
-
-def eventually(true):
-    """Wait for other threads; the deadline is only reached when something is broken."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.01)
 
 
 def test_a_gateway_that_speaks_json_is_spoken_to_in_json(gateway):
