@@ -11,7 +11,7 @@ from array import array
 
 _SLOT_MS = 300_000
 _SLOTS = 13
-_STEP_PARTS = 6  # the reserve runs ahead by a sixth of the hour's budget
+_STEP_US = 1_000_000  # the reserve runs ahead by so much; each reset costs at most as much of the budget
 _UNIT_US = 10_000  # the stored reserve counts 10 ms
 
 
@@ -77,7 +77,9 @@ class DutyCycle:
             need = self._total(band)
             budget = self._budget_us(band)
             if band == coming:
-                need += airtime_us + budget // _STEP_PARTS
+                need += airtime_us
+            if need:
+                need += _STEP_US
             units = min(-(-need // _UNIT_US), budget // _UNIT_US)
             packed[2 * band] = units & 0xFF
             packed[2 * band + 1] = units >> 8

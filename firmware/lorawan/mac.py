@@ -40,6 +40,7 @@ RX2_AFTER_RX1_MS = 1_000
 RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s: this, and up to
 RETRANSMIT_SPREAD_MS = 2_000  # this more at random
 
+_LATENCY_MS = 1_000  # at most, between asking for an exchange and its transmission
 _BUFFER_BYTES = 256
 _OVERHEAD_BYTES = 12  # MHDR, FHDR without FOpts, MIC
 
@@ -109,7 +110,7 @@ class Mac:
         channel = self._choose(data_rate, airtime, now_ms, True)
         self._dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
-        self._records.cover(self._link.plan.frequency_hz(channel), airtime, now_ms)
+        self._book(channel, airtime, now_ms, now_ms)
         identity = self._records.identity
         length = frames.build_join_request(self._buffer, self._app_key(), identity[8:16], identity[:8], self._dev_nonce)
         self._exchange.frame = self._view[:length]
@@ -175,7 +176,6 @@ class Mac:
         """
         if not self._open:
             raise ValueError("this exchange was already concluded")
-        self._duty.charge(exchange.freq_hz, exchange.airtime_us, now_ms, self._link.max_duty)
         if self._open == _JOIN:
             return self._conclude_join(heard, now_ms)
         return self._conclude_data(exchange, heard, now_ms)
@@ -238,7 +238,7 @@ class Mac:
         link.answers_sent()
         link.count_uplink()
         session.fcnt_up = fcnt + 1
-        self._records.cover(link.plan.frequency_hz(channel), airtime, now_ms)
+        self._book(channel, airtime, now_ms, now_ms)
 
         frames.build_data(
             self._buffer,
@@ -290,6 +290,13 @@ class Mac:
                 raise NoChannel("no channel for DR%d" % data_rate)
             raise DutyCycleWait(self._link.plan.wait_ms)
         return channel
+
+    def _book(self, channel, airtime, now_ms, begin_ms):
+        """Airtime counts as spent, and is stored as such, before the exchange is given out."""
+        freq_hz = self._link.plan.frequency_hz(channel)
+        self._records.cover(freq_hz, airtime, now_ms)
+        end_ms = begin_ms + airtime // 1000 + _LATENCY_MS
+        self._duty.charge(freq_hz, airtime, end_ms, self._link.max_duty)
 
     def _place(self, channel, data_rate, airtime, eirp_dbm):
         exchange = self._exchange
@@ -408,7 +415,7 @@ class Mac:
                 return None
             not_before_ms += wait_ms
             channel = self._pick(self._data_rate, airtime, not_before_ms)
-        self._records.cover(self._link.plan.frequency_hz(channel), airtime, now_ms)
+        self._book(channel, airtime, now_ms, not_before_ms)
         self._place(channel, self._data_rate, airtime, exchange.power_dbm)
         self._data_windows()
         return not_before_ms

@@ -142,7 +142,9 @@ class Device:
         exchange = self.mac.send(port, data, self.now_ms, confirmed)
         found = self.network.hear(exchange)
         found["exchange"] = exchange
-        return found, self.finish(exchange, answer() if callable(answer) else answer)
+        events = self.finish(exchange, answer() if callable(answer) else answer)
+        self.mac.abandon(exchange)  # repetitions are the subject of tests of their own
+        return found, events
 
     def command(self, fopts, **kinds):
         """An uplink that is answered with MAC commands, and the answers in the next one: (events, hex of FOpts)."""
