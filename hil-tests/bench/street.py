@@ -1,0 +1,90 @@
+"""A street: virtual boards with their sensors and radios in one air, and a concentrator that hears them.
+
+What stands on the other side of the concentrator is attached by the caller: the server core directly (`bench.block`)
+or the real gateway over UDP (`bench.demo.city`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench.air.air import Air
+from bench.air.concentrator import Concentrator
+from bench.boards import Bench, Board
+from bench.boards.bench import HEAP_BYTES
+from bench.stations import CALIBRATIONS, Station
+from bench.world import World
+
+GATEWAY_ID = "70b3d5fffe0000a1"
+GATEWAY_ANTENNA = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one node of a street shall be; `settings` are further keys of its configuration."""
+
+    name: str
+    profile: str
+    board: str = "virtual"
+    report_interval_s: int = 900
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def configuration(self) -> bytes:
+        """The node's `/node.json`, as `spatz deploy` would write it."""
+        return json.dumps(
+            {
+                "version": 1,
+                "name": self.name,
+                "board": self.board,
+                "profile": self.profile,
+                "region": "EU868",
+                "report_interval_s": self.report_interval_s,
+                "calibration": CALIBRATIONS[self.profile],
+                **self.settings,
+            }
+        ).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A node of the street: its plan, its board, and what is wired to it."""
+
+    plan: Plan
+    board: Board
+    station: Station
+
+
+class Street:
+    """The simulated part of a run. Close the bench to end it."""
+
+    def __init__(
+        self, root: Path, plans: list[Plan], seed: int = 0, *, blank: bool = False, heap_bytes: int = HEAP_BYTES
+    ) -> None:
+        self.bench = Bench(root / "boards", seed=seed)
+        self.air = Air(self.bench.schedule, seed)
+        self.world = World(seed)
+        self.concentrator = Concentrator(self.bench.schedule, self.air, GATEWAY_ANTENNA, seed=seed)
+        self.nodes: dict[str, Neighbour] = {}
+        for number, plan in enumerate(plans):
+            facts = import_module(f"firmware.boards.{plan.board}.facts")
+            station = Station(
+                plan.profile,
+                facts,
+                self.bench.schedule,
+                self.world,
+                self.air,
+                seed=seed * 1000 + number,
+                name=plan.name,
+            )
+            board = self.bench.add_board(plan.name, plan.board, station.harness, blank, heap_bytes)
+            self.nodes[plan.name] = Neighbour(plan, board, station)
+
+    def on_every_node(self, act: Callable[[Board], None]) -> None:
+        """Do the same with each board, in the order of the plans."""
+        for neighbour in self.nodes.values():
+            act(neighbour.board)

@@ -1,0 +1,34 @@
+"""The gateway loses the network server for a while."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from bench.rig import Rig, wait_until
+from pytest_embedded import Dut
+
+pytestmark = pytest.mark.live
+
+OUTAGE_S = 25.0
+REPORTS = 2
+
+
+def test_what_is_reported_during_an_outage_arrives_afterwards_in_order(dut: Dut, rig: Rig) -> None:
+    assert wait_until(lambda: len(rig.readings()) > 0, 60)
+
+    sent = []
+    with rig.backhaul_gone():
+        began = time.monotonic()
+        while len(sent) < REPORTS or time.monotonic() - began < OUTAGE_S:
+            dut.expect(rb"spatz: report port=20 n=\d+ fcnt=(\d+)", timeout=60)
+            sent.append(int(dut.pexpect_proc.match.group(1)))
+        held = rig.buffered()
+        arrived_meanwhile = {reading.f_cnt for reading in rig.readings()} & set(sent)
+
+    assert arrived_meanwhile == set()
+    assert held is None or held >= REPORTS
+    assert wait_until(lambda: set(sent) <= {reading.f_cnt for reading in rig.readings()}, 60)
+    order = [reading.f_cnt for reading in rig.readings() if reading.f_cnt in sent]
+    assert order == sorted(order)
+    assert rig.mismatches() == []
