@@ -102,7 +102,7 @@ class Commands:
         self._apply = apply
         self._boots = boots
         self._keys = keys
-        self._done = []  # (seq, command bytes, answer bytes), the oldest first
+        self._done: "list[tuple]" = []  # (seq, command bytes, answer bytes), the oldest first
 
     def handle(self, data: bytes, config_hash=None) -> bytes:
         """Return the answer to send on FPort 31. Raises CborError when the downlink is no command.

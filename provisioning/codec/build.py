@@ -39,6 +39,11 @@ def generate(schema: Schema) -> dict[str, str]:
     return made
 
 
+def catalog_of(schema: Schema) -> Catalog:
+    """Return the decoder and encoder for the profiles of this schema."""
+    return Catalog(json.loads(catalog_json(schema)))
+
+
 def build(schema: Schema, root: Path) -> list[str]:
     """Write all generated files below `root`; return the paths that changed, removed ones included."""
     changed = []

@@ -97,16 +97,28 @@ class _Table:
             self.fail("is not known here", sorted(self.data)[0])
 
 
-def load(payload_dir: Path, more_profiles: Path | None = None) -> Schema:
-    """Load quantities.toml, commands.toml and profiles/*.toml under `payload_dir`.
+def payload_dir() -> Path:
+    """Return the folder of `firmware.payload`, where the profiles of Spatz are."""
+    import firmware.payload
+
+    return Path(firmware.payload.__file__).parent
+
+
+def load(folder: Path | None = None, more_profiles: Path | None = None) -> Schema:
+    """Load quantities.toml, commands.toml and profiles/*.toml under `folder` (usual: those of Spatz).
 
     `more_profiles` is a second folder with profiles, for makers who keep theirs elsewhere.
     """
-    quantities = load_quantities(payload_dir / "quantities.toml")
-    commands = load_commands(payload_dir / "commands.toml")
-    files = sorted((payload_dir / "profiles").glob("*.toml"))
-    if more_profiles is not None:
-        files += sorted(more_profiles.glob("*.toml"))
+    return load_with(*(sorted(more_profiles.glob("*.toml")) if more_profiles else []), folder=folder)
+
+
+def load_with(*more: Path, folder: Path | None = None) -> Schema:
+    """Load the profiles of Spatz and these files; a file that is among them already is read once."""
+    folder = folder or payload_dir()
+    quantities = load_quantities(folder / "quantities.toml")
+    commands = load_commands(folder / "commands.toml")
+    files = sorted((folder / "profiles").glob("*.toml"))
+    files += [file for file in more if file.resolve() not in [one.resolve() for one in files]]
     profiles: list[Profile] = []
     for file in files:
         profile = load_profile(file, quantities, commands)
