@@ -167,6 +167,8 @@ class Connection:
         """Say goodbye; the broker does not publish the will then."""
         if not self.closed.done():
             self._client.disconnect()
+            # With socket callbacks paho leaves writing to the event loop, which gets no chance any more.
+            self._guard(self._client.loop_write)
         self._end("closed")
 
     def abort(self, why: str) -> None:

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.contexts import Contexts, Origin
+from gateway.downlinks import Desk
+from gateway.errors import NoPath
+from gateway.filters import Filter
+from gateway.frames import Delay, Downlink, DownlinkItem, Immediately, LoRa, Timing, TxStatus
+from gateway.logs import Tally
+from gateway.setting_types import DevAddrPrefix
+from tests.gateway.kit import EUI, FakeClock, downlink_frame
+
+COUNTER = b"\0\0\x04\xd2"
+ALL = Filter()
+
+
+class Radio:
+    """A source that answers what it is told and takes its time."""
+
+    name = "radio"
+
+    def __init__(self, clock: FakeClock, *answers: TxStatus | NoPath, takes_s: float = 0.0) -> None:
+        self.heard: list[DownlinkItem] = []
+        self._clock = clock
+        self._answers = list(answers)
+        self._takes_s = takes_s
+
+    async def transmit(self, gateway_id: str, item: DownlinkItem) -> TxStatus:
+        self.heard.append(item)
+        self._clock.advance(self._takes_s)
+        answer = self._answers.pop(0)
+        if isinstance(answer, NoPath):
+            raise answer
+        return answer
+
+
+class Bench:
+    def __init__(self, clock: FakeClock, *answers: TxStatus | NoPath, takes_s: float = 0.0) -> None:
+        self.clock = clock
+        self.contexts = Contexts()
+        self.radio = Radio(clock, *answers, takes_s=takes_s)
+        self.desk = Desk(self.contexts, clock, Tally(), {EUI: self.radio})
+        self.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
+        self.context = self.contexts.write(1, COUNTER)
+
+    def order(self, *timings: Timing, downlink_id: int = 1, context: bytes | None = None) -> Downlink:
+        return Downlink(
+            downlink_id,
+            EUI,
+            tuple(
+                DownlinkItem(
+                    phy_payload=downlink_frame(0x26011BDA),
+                    frequency_hz=868_100_000,
+                    power_dbm=14,
+                    modulation=LoRa(7, 125_000),
+                    timing=timing,
+                    context=self.context if context is None else context,
+                )
+                for timing in timings
+            ),
+        )
+
+    def carry_out(self, downlink: Downlink, destination: int = 1, filter_: Filter = ALL) -> list[str] | None:
+        result = asyncio.run(self.desk.carry_out(destination, filter_, downlink))
+        return None if result is None else [status.name for status in result.statuses]
+
+
+RX1, RX2 = Delay(1_000_000), Delay(2_000_000)
+
+
+def test_the_first_window_that_is_taken_is_the_only_one_tried(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    assert bench.carry_out(bench.order(RX1, RX2)) == ["OK", "IGNORED"]
+    assert bench.radio.heard[0].context == COUNTER
+
+
+def test_the_second_window_is_tried_after_a_refusal(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.TX_FREQ, TxStatus.OK)
+    assert bench.carry_out(bench.order(RX1, RX2)) == ["TX_FREQ", "OK"]
+
+
+def test_rule_12_what_cannot_be_in_time_is_not_tried(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    clock.advance(0.95)
+    assert bench.carry_out(bench.order(RX1, RX2)) == ["TOO_LATE", "OK"]
+    assert len(bench.radio.heard) == 1
+
+
+def test_rule_12_the_deadline_is_looked_at_again_before_the_second_item(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.COLLISION_PACKET, takes_s=1.5)
+    assert bench.carry_out(bench.order(RX1, Delay(1_200_000))) == ["COLLISION_PACKET", "TOO_LATE"]
+
+
+def test_rule_12_a_slow_way_to_the_radio_is_learned(clock: FakeClock) -> None:
+    bench = Bench(clock, *[TxStatus.OK] * 20, takes_s=0.4)
+    for downlink_id in range(20):
+        bench.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
+        bench.carry_out(bench.order(RX1, downlink_id=downlink_id))
+    bench.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
+    clock.advance(0.8)
+    assert bench.carry_out(bench.order(RX1, downlink_id=99)) == ["TOO_LATE"]
+
+
+def test_rule_12_a_repeated_order_gets_no_answer(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    assert bench.carry_out(bench.order(RX1)) == ["OK"]
+    assert bench.carry_out(bench.order(RX1)) is None
+
+
+def test_rule_07_a_context_expires(clock: FakeClock) -> None:
+    bench = Bench(clock)
+    clock.advance(10.1)
+    assert bench.carry_out(bench.order(Delay(15_000_000))) == ["TOO_LATE"]
+
+
+def test_rule_07_immediate_orders_go_out_with_or_without_a_context(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK, TxStatus.OK)
+    assert bench.carry_out(bench.order(Immediately(), context=b"foreign")) == ["OK"]
+    assert bench.carry_out(bench.order(Immediately(), downlink_id=2)) == ["OK"]
+    assert [item.context for item in bench.radio.heard] == [b"", COUNTER]
+
+
+def test_only_the_destination_that_was_given_the_frame_may_answer_it(clock: FakeClock) -> None:
+    bench = Bench(clock)
+    assert bench.carry_out(bench.order(RX1), destination=2) == ["INTERNAL_ERROR"]
+
+
+def test_only_the_owner_of_a_device_may_address_it(clock: FakeClock) -> None:
+    bench = Bench(clock)
+    other = Filter((DevAddrPrefix.parse("01000000/8"),))
+    assert bench.carry_out(bench.order(Immediately()), filter_=other) == ["INTERNAL_ERROR"]
+
+
+@pytest.mark.parametrize("reason", ["no TX_ACK", "no PULL_DATA"])
+def test_a_silent_concentrator_is_never_reported_as_success(reason: str, clock: FakeClock) -> None:
+    bench = Bench(clock, NoPath(reason))
+    assert bench.carry_out(bench.order(RX1)) == ["INTERNAL_ERROR"]
+
+
+def test_an_unknown_concentrator_is_an_error(clock: FakeClock) -> None:
+    bench = Bench(clock)
+    order = Downlink(1, "00" * 8, bench.order(RX1).items)
+    assert bench.carry_out(order) == ["INTERNAL_ERROR"]
