@@ -102,5 +102,9 @@ class Context:
 
     def remember(self, sent: SentDownlink, now_us: int) -> None:
         """Keep a sent downlink for its acknowledgement; forget those whose time is over."""
-        self.sent = {key: old for key, old in self.sent.items() if old.forget_us > now_us}
+        while self.sent:
+            oldest = next(iter(self.sent.values()))
+            if oldest.forget_us > now_us:
+                break
+            del self.sent[oldest.frame.downlink_id]
         self.sent[sent.frame.downlink_id] = sent

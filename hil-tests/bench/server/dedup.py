@@ -34,21 +34,27 @@ class Deduplicator:
 
     def put(self, frame: gw.UplinkFrame, now_us: int) -> Key | None:
         """Add a copy. Returns the key when this copy opens a flow: collect it after the delay."""
-        for key in [key for key, old in self._collections.items() if now_us >= old.forgotten_at_us]:
-            if now_us >= self._collections[key].locked_until_us:
-                del self._collections[key]
+        self._forget(now_us)
         key = (
             self._region_config_id,
             frame.tx_info.SerializeToString(deterministic=True),
             bytes(frame.phy_payload),
         )
-        collection = self._collections.setdefault(key, _Collection())
+        # Taken out and put back, the collections stay in the order in which they will be forgotten.
+        collection = self._collections[key] = self._collections.pop(key, None) or _Collection()
         collection.copies[frame.SerializeToString(deterministic=True)] = frame
         collection.forgotten_at_us = now_us + self._life_us
         if now_us < collection.locked_until_us:
             return None
         collection.locked_until_us = now_us + self._life_us
         return key
+
+    def _forget(self, now_us: int) -> None:
+        while self._collections:
+            key, oldest = next(iter(self._collections.items()))
+            if now_us < oldest.forgotten_at_us:
+                return
+            del self._collections[key]
 
     def collect(self, key: Key) -> list[gw.UplinkFrame]:
         """All copies of an uplink known now, in the order they came."""
