@@ -91,6 +91,8 @@ class Bench:
         def add() -> Board:
             unit = unit_of(name, board, self.seed)
             made = Board(self, unit, self.root / name, harness or Harness(), heap_bytes)
+            if not blank:
+                made.install_image()
             self.boards[name] = made
             return made
 

@@ -19,7 +19,9 @@ from bench.boards.console import Console
 from bench.boards.errors import FlashInUse, InterpreterDied
 from bench.boards.flash import Flash
 from bench.boards.harness import Harness
+from bench.boards.image import RP2040_FAMILY, RP2040_FLASH_ADDRESS, bootable, uf2_parts, virtual_image
 from bench.boards.interpreter import Process
+from bench.boards.loader import BOOT_LOOP_US, loader_of
 from bench.boards.periphery import Periphery
 from bench.boards.port import Port
 from bench.boards.unit import BOOT_US, DEFAULT_BOOT_US, SOFT_BOOT_US, Cause, Unit
@@ -59,6 +61,7 @@ class Board:
         self._heap_bytes = heap_bytes
         directory.mkdir(parents=True, exist_ok=True)
         self._flash = Flash(directory, unit.layout)
+        self._loader = loader_of(unit, self._flash, directory)
         self._port = Port()
         self._console = Console()
         self._periphery = Periphery(self._schedule, harness, self._interrupt, self._wake)
@@ -95,6 +98,11 @@ class Board:
     def flash_writes(self) -> int:
         """Programs and erases by the file system so far."""
         return self._flash.writes
+
+    @property
+    def drive(self) -> Path | None:
+        """The directory that stands for the USB drive of an RP2040 in its loader; None while there is none."""
+        return self._loader.drive
 
     @property
     def console(self) -> str:
@@ -137,6 +145,15 @@ class Board:
         """A file as it is on the flash now."""
         return self.bench.call(lambda: self._flash.read_file(path))
 
+    def install_image(self) -> None:
+        """Put the simulated firmware image into the flash, as a factory or a flasher would."""
+        mcu = self.unit.mcu
+        if mcu == "rp2040":
+            for address, payload in uf2_parts(virtual_image(mcu), RP2040_FAMILY) or ():
+                self._flash.write(address - RP2040_FLASH_ADDRESS, payload)
+        else:
+            self._flash.write(self.unit.facts.FIRMWARE["offset"], virtual_image(mcu))
+
     def list_files(self) -> list[str]:
         """Absolute paths of all files on the flash."""
         return self.bench.call(self._flash.list_files)
@@ -157,6 +174,7 @@ class Board:
 
     def _power_off(self) -> None:
         self._halt()
+        self._loader.leave()
         self.state = State.OFF
         for part in self.harness.powered:
             part.set_power(False)
@@ -198,6 +216,10 @@ class Board:
 
     def _boot(self, cause: Cause) -> None:
         self._disarm()
+        if not bootable(self._flash, self.unit.mcu):
+            self._enter_loader()
+            return
+        self._loader.leave()
         unit = self.unit
         unit.cause = unit.hard_cause = cause
         unit.wake_reason = unit.wake_reason if cause == "DEEPSLEEP" else 0
@@ -205,6 +227,18 @@ class Board:
         unit.wake_pins.clear()
         self._console.forget_keys()
         self._start(run_main=True, after_us=BOOT_US.get(unit.mcu, DEFAULT_BOOT_US))
+
+    def _enter_loader(self) -> None:
+        self._halt()
+        self.state = State.LOADER
+        self._loader.enter()
+        self._complain()
+
+    def _complain(self) -> None:
+        if self.state is State.LOADER:
+            self._port.write(self._loader.complaint())
+            if not bootable(self._flash, self.unit.mcu):
+                self._alarm = self._schedule.after(BOOT_LOOP_US, self._complain)
 
     def _soft_reset(self) -> None:
         self._halt()
@@ -286,16 +320,35 @@ class Board:
 
     def serve_host(self) -> None:
         """Look at the port and the console; hear an interpreter that is at its prompt."""
-        self._port.look()
+        hung_up = self._port.look() and not self._port.opened
         data = self._port.read()
         if data:
             self._port.opened = True
-            self._console.type(data)
-            self._wake()
+            self._hear_host(data)
+        if self.state is State.LOADER:
+            self._loader.look()
+            if self._loader.wants_boot() or (hung_up and self._loader.resets_on_hang_up):
+                self._boot("PWRON")
         self.listen()
         if self.interactive and self.process is not None:
             while self.receive(wait=False) and self.interactive:
                 pass
+
+    def _hear_host(self, data: bytes) -> None:
+        """Bytes from the tool at the port: for the program, or for the boot loader."""
+        if self.state is State.OFF:
+            return
+        if self.state is State.LOADER:
+            if not (self._loader.is_key(data) and bootable(self._flash, self.unit.mcu)):
+                self._port.write(self._loader.feed(data))
+                return
+            self._boot("PWRON")
+        elif (at := self._loader.called_by(data)) is not None:
+            self._enter_loader()
+            self._port.write(self._loader.feed(data[at:]))
+            return
+        self._console.type(data)
+        self._wake()
 
     # Requests
 
@@ -445,6 +498,8 @@ class Board:
                 self._deep_sleep(struct.unpack("<q", request.data)[0])
             case ops.POWER_CUT:
                 self._power_cut()
+            case ops.BOOTLOADER:
+                self._enter_loader()
             case _:
                 raise ValueError(f"unknown request {request.op} on the bus of {self.name}")
 

@@ -19,6 +19,7 @@ from bench.boards.errors import CompileFailed, CompilerMissing
 ROOT = Path(__file__).resolve().parents[3]
 OVERLAY = Path(__file__).resolve().parents[1] / "overlay"
 COMPILE_TIMEOUT_S = 60
+COMMON_TABLES = ("answer", "commands", "status")  # tables that every node may need beside its own profile
 LEFT_OUT = ("generated",)
 """Folders of the firmware that no node needs: what is generated for network servers."""
 
