@@ -13,7 +13,7 @@ import rich_click as click
 
 from provisioning.cli.options import new_session, output_options
 from provisioning.cli.output import Output
-from provisioning.errors import DEVICE_FAILED, SettingsError
+from provisioning.errors import SettingsError, SpatzError
 
 if TYPE_CHECKING:
     from firmware.payload.report import Catalog
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _profiles = click.option("--profiles", type=_FOLDER, help="A folder with more profiles (TOML) than those of Spatz.")
-
-
-class OutOfDateError(SettingsError):
-    """What is committed differs from what the profiles say. Build, look at the difference, commit."""
-
-    exit_code = DEVICE_FAILED
 
 
 @click.group()
@@ -205,7 +199,7 @@ def _in_words() -> Iterator[None]:
     except ProfileError as error:
         raise SettingsError("payload-profile", file=error.file, field=error.field, reason=error.reason) from None
     except OutOfDate as error:
-        raise OutOfDateError("payload-outdated", files=", ".join(error.files)) from None
+        raise SpatzError("payload-outdated", files=", ".join(error.files)) from None
     except (CodecError, PayloadError) as error:
         raise SettingsError("payload-refused", reason=str(error)) from None
 
