@@ -41,7 +41,8 @@ class Deduplicator:
             bytes(frame.phy_payload),
         )
         # Taken out and put back, the collections stay in the order in which they will be forgotten.
-        collection = self._collections[key] = self._collections.pop(key, None) or _Collection()
+        collection = self._collections.pop(key) if key in self._collections else _Collection()
+        self._collections[key] = collection
         collection.copies[frame.SerializeToString(deterministic=True)] = frame
         collection.forgotten_at_us = now_us + self._life_us
         if now_us < collection.locked_until_us:
