@@ -27,6 +27,7 @@ class Battery(Part):
     def __call__(self, now_us: int) -> int:
         """Microvolts at the tap."""
         if "no-response" in self.faults:
+            self._play("battery", "no-response")
             return 0
         voltage_mv = round_half_up(self._voltage(now_us))
         self._play("battery", voltage_mv)
