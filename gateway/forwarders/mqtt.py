@@ -106,7 +106,9 @@ class Connection:
         connection = cls(broker, will, on_message)
         try:
             await asyncio.to_thread(connection._connect)
-            reason = await asyncio.wait_for(connection._connected, _ANSWER_PATIENCE_S)
+            reason = await asyncio.wait_for(connection._connack(), _ANSWER_PATIENCE_S)
+        except LinkLost:
+            raise
         except TimeoutError:
             connection._end("no answer")
             raise LinkLost("no answer") from None
@@ -131,6 +133,13 @@ class Connection:
         self._client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)
         if self._abandoned.is_set():
             self._client.disconnect()
+
+    async def _connack(self) -> ReasonCode:
+        """The broker's answer. A refused certificate shows only now, as a closed connection (TLS 1.3)."""
+        await asyncio.wait((self._connected, self.closed), return_when=asyncio.FIRST_COMPLETED)
+        if not self._connected.done():
+            raise LinkLost(self.closed.result())
+        return self._connected.result()
 
     # Use
 
