@@ -1,8 +1,9 @@
 """What is stored when: the layout of the records `nonce`, `hot` and `cold`, and the order in which they are written.
 
-`hot` and `cold` carry the number of their session. A join writes nonce, cold, hot. When the power fails before the last
-of them, the `hot` record is of an older session, and means that nothing was sent in the new one: counters start at
-zero. The other order could start old keys at zero, and is never used.
+`hot` and `cold` carry the number of their session, the DevNonce of its join. A join writes nonce, cold, hot. So
+
+* `hot` older than `cold`: the power failed in the join; nothing was sent in the new session, counters start at zero;
+* `hot` newer than `cold`: the keys are of a session whose counters are gone; it is dropped, the device joins anew.
 """
 
 import struct
@@ -17,7 +18,8 @@ _HOT_BYTES = 20
 _COLD = "<HH4s3s32sBBB3s"  # channels follow
 _COLD_BYTES = 49
 _NO_FCNT = 0xFFFFFFFF
-_NO_SESSION = 0xFFFF  # no join ever uses this DevNonce
+_ACK_DUE = 0x01
+_IN_SESSION = 0x02  # absent: written while joining, for the airtime in it
 
 
 class Records:
@@ -113,7 +115,7 @@ class Records:
         fcnt_down = None if session is None else session.fcnt_down
         packed = struct.pack(
             _HOT,
-            _NO_SESSION if session is None else session.number,
+            self._join.dev_nonce - 1 if session is None else session.number,
             ceiling,
             _NO_FCNT if fcnt_down is None else fcnt_down,
             link.adr_ack_cnt,
@@ -121,7 +123,7 @@ class Records:
             link.power,
             link.nb_trans,
             link.max_duty,
-            link.ack_due,
+            (_ACK_DUE if link.ack_due else 0) | (_IN_SESSION if session is not None else 0),
             len(mask),
             len(reserve),
             len(link.answers),
@@ -138,11 +140,17 @@ class Records:
             raise StateCorrupt("record hot: %d bytes" % len(body))
         self._duty.restore(body[reserve_at:answers_at], now_ms)
         session, link = self.session, self._link
-        if session is None or fields[0] != session.number:
+        if session is None or fields[0] < session.number:
+            return
+        if fields[0] > session.number:
+            self.session = None
+            link.reset(link.region.DEFAULT_DR)
+            return
+        if not fields[8] & _IN_SESSION:
             return
         session.fcnt_up = session.ceiling = fields[1]
         session.fcnt_down = None if fields[2] == _NO_FCNT else fields[2]
         link.adr_ack_cnt, link.data_rate, link.power, link.nb_trans, link.max_duty = fields[3:8]
-        link.ack_due = bool(fields[8])
+        link.ack_due = bool(fields[8] & _ACK_DUE)
         link.plan.unpack_mask(body[_HOT_BYTES:reserve_at])
         link.answers = bytearray(body[answers_at:])

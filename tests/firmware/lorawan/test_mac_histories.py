@@ -102,7 +102,7 @@ class Life:
             frame = bytes(forged)
         before = sum(self.accepted.values())
         self.transmit(exchange, frame)
-        if answer in {"replay", "forged"}:
+        if answer == "forged":  # a replay is judged by its counter: one lost to a power cut may come again
             assert sum(self.accepted.values()) == before
 
     def command(self, fopts):

@@ -115,3 +115,37 @@ def test_a_rejoin_that_is_cut_never_mixes_old_keys_with_new_counters():
                 network.sessions = 1
                 assert device.mac.state(device.now_ms)["fcnt_up"] >= 5
             live(device, 2)
+
+
+def test_a_session_whose_counters_are_gone_is_dropped_not_restarted():
+    device = Device()
+    device.join()
+    device.uplink()
+    cold = device.store.records["cold"]
+    device.now_ms += 3_600_000
+    device.join()
+    device.uplink()
+    device.store.records["cold"] = cold  # as if the write of the new one had failed
+
+    device.boot()
+
+    assert not device.mac.joined
+    device.now_ms += 3_600_000
+    device.join()
+    assert device.uplink()[0]["fcnt32"] == 0
+
+
+def test_another_identity_tried_in_between_does_not_restart_the_counters():
+    device = Device()
+    device.join()
+    device.uplink()
+    first = device.store.records["identity"]
+    device.store.records.update(MemoryStore.provisioned(JOIN_EUI, DEV_EUI, APP_KEY).records)
+    device.boot()
+    device.now_ms += 3_600_000
+    device.finish(device.mac.join(device.now_ms))
+    device.store.records["identity"] = first
+
+    device.boot()
+
+    assert not device.mac.joined
