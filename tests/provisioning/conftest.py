@@ -1,198 +1,200 @@
-"""What several provisioning tests share."""
+"""What several provisioning tests share: the bench's network server behind its real gRPC API."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
-import uuid
-from concurrent import futures
+from pathlib import Path
 
 import grpc
 import pytest
 from chirpstack_api import api
-from google.protobuf import empty_pb2
 
-ADMIN_TOKEN = "admin-" + "t0ken" * 6
-TENANT_TOKEN = "tenant-" + "t0ken" * 6
+from bench.server.service import Service
+from provisioning.journal import Journal
+from provisioning.vault import open_vault
 
-
-class SmallChirpStack:
-    """Just enough of ChirpStack's API to meet its traps (facts A4); the whole of it is the bench server's part.
-
-    `lose_answers` lets the next n calls be carried out and their answers get lost; `refuse` makes the next n fail.
-    """
-
-    def __init__(self):
-        self.tenants = {str(uuid.uuid4()): "City"}
-        self.applications, self.profiles, self.devices, self.keys, self.activations = {}, {}, {}, {}, {}
-        self.foreign = set()
-        self.calls: list[str] = []
-        self.flushed: list[str] = []
-        self.lose_answers = 0
-        self.refuse = 0
-        self.events: list[api.LogItem] = []
-        self._server = grpc.server(futures.ThreadPoolExecutor(4), interceptors=[_Guard(self)])
-        for add, service in (
-            (api.add_TenantServiceServicer_to_server, _Tenants),
-            (api.add_ApplicationServiceServicer_to_server, _Applications),
-            (api.add_DeviceProfileServiceServicer_to_server, _Profiles),
-            (api.add_DeviceServiceServicer_to_server, _Devices),
-            (api.add_InternalServiceServicer_to_server, _Internal),
-        ):
-            add(service(self), self._server)
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self):
-        self._server.stop(None).wait()
-
-    def only_tenant(self):
-        return next(iter(self.tenants))
+ROOT = Path(__file__).parents[2]
 
 
-class _Guard(grpc.ServerInterceptor):
-    def __init__(self, state):
-        self.state = state
-        self.lock = threading.Lock()
+class Server:
+    """The bench server as a test sees it: faults, tokens, and a look at what it keeps, through its own API."""
 
-    def intercept_service(self, continuation, details):
-        handler = continuation(details)
-        if handler.unary_unary is None:
-            return handler
-        name = details.method.rsplit("/", 1)[1]
-        token = dict(details.invocation_metadata).get("authorization", "").removeprefix("Bearer ")
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.faults = service.faults
+        self.tenant_id = service.tenant_id
+        self.url = f"http://{service.grpc_address}"
+        self._channel = grpc.insecure_channel(service.grpc_address)
+        self.devices = self._stub(api.DeviceServiceStub)
+        self.applications = self._stub(api.ApplicationServiceStub)
+        self.profiles = self._stub(api.DeviceProfileServiceStub)
+        self.tenants = self._stub(api.TenantServiceStub)
 
-        def unary(request, context):
-            if token not in (ADMIN_TOKEN, TENANT_TOKEN):
-                context.abort(grpc.StatusCode.UNAUTHENTICATED, "invalid token")
-            context.by_tenant = token == TENANT_TOKEN
-            with self.lock:
-                self.state.calls.append(name)
-                if self.state.refuse:
-                    self.state.refuse -= 1
-                    context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded")
-                answer = handler.unary_unary(request, context)
-                if self.state.lose_answers and not name.startswith(("Get", "List")):
-                    self.state.lose_answers -= 1
-                    context.abort(grpc.StatusCode.UNAVAILABLE, "connection lost")
-            return answer
+    def _stub(self, kind):
+        return Calls(kind(self._channel), (("authorization", f"Bearer {self.service.admin_token}"),))
 
-        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+    def device(self, dev_eui):
+        return self.devices.Get(api.GetDeviceRequest(dev_eui=dev_eui)).device
 
+    def keys(self, dev_eui):
+        return self.devices.GetKeys(api.GetDeviceKeysRequest(dev_eui=dev_eui)).device_keys
 
-def _page(rows, request, answer, item):
-    matching = [row for row in rows if request.search.lower() in row[1].lower()]
-    shown = matching[request.offset : request.offset + request.limit]  # limit 0: only the count
-    return answer(total_count=len(matching), result=[item(id=key, name=name) for key, name in shown])
+    def device_count(self, application_id):
+        request = api.ListDevicesRequest(application_id=application_id, limit=100)
+        return self.devices.List(request).total_count
 
+    def activate(self, dev_eui, *, nwk_skey="11" * 16, app_skey="22" * 16):
+        """A session, as after a join."""
+        session = api.DeviceActivation(
+            dev_eui=dev_eui,
+            dev_addr="26011bda",
+            app_s_key=app_skey,
+            nwk_s_enc_key=nwk_skey,
+            s_nwk_s_int_key=nwk_skey,
+            f_nwk_s_int_key=nwk_skey,
+        )
+        self.devices.Activate(api.ActivateDeviceRequest(device_activation=session))
 
-class _Service:
-    def __init__(self, state):
-        self.state = state
+    def nonces(self, dev_eui):
+        """The DevNonces the server remembers of a device."""
+        with self.service.live.turn() as turn:
+            return turn.core.storage.device_keys(dev_eui).dev_nonces
 
-
-class _Tenants(_Service, api.TenantServiceServicer):
-    def List(self, request, context):
-        if context.by_tenant:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "")
-        return _page(self.state.tenants.items(), request, api.ListTenantsResponse, api.TenantListItem)
-
-
-class _Applications(_Service, api.ApplicationServiceServicer):
-    def Create(self, request, context):
-        key = str(uuid.uuid4())
-        self.state.applications[key] = request.application
-        return api.CreateApplicationResponse(id=key)
-
-    def List(self, request, context):
-        rows = [(key, app.name) for key, app in self.state.applications.items() if app.tenant_id == request.tenant_id]
-        return _page(rows, request, api.ListApplicationsResponse, api.ApplicationListItem)
+    def close(self):
+        self._channel.close()
 
 
-class _Profiles(_Service, api.DeviceProfileServiceServicer):
-    def Create(self, request, context):
-        key = str(uuid.uuid4())
-        self.state.profiles[key] = request.device_profile
-        self.state.profiles[key].id = key
-        return api.CreateDeviceProfileResponse(id=key)
+class Calls:
+    """A stub whose calls carry the administrator's token."""
 
-    def Get(self, request, context):
-        return api.GetDeviceProfileResponse(device_profile=self.state.profiles[request.id])
+    def __init__(self, stub, metadata):
+        self._stub, self._metadata = stub, metadata
 
-    def Update(self, request, context):
-        self.state.profiles[request.device_profile.id] = request.device_profile
-        return empty_pb2.Empty()
-
-    def List(self, request, context):
-        rows = [(key, profile.name) for key, profile in self.state.profiles.items()]
-        return _page(rows, request, api.ListDeviceProfilesResponse, api.DeviceProfileListItem)
-
-
-class _Devices(_Service, api.DeviceServiceServicer):
-    def _see(self, dev_eui, context):
-        device = self.state.devices.get(dev_eui)
-        if device is None or dev_eui in self.state.foreign:
-            if context.by_tenant:
-                context.abort(grpc.StatusCode.UNAUTHENTICATED, "")
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Object does not exist (id: {dev_eui})")
-        return device
-
-    def Create(self, request, context):
-        if request.device.dev_eui in self.state.devices:
-            text = 'duplicate key value violates unique constraint "device_pkey"'
-            context.abort(grpc.StatusCode.INTERNAL, text)
-        self.state.devices[request.device.dev_eui] = request.device
-        return empty_pb2.Empty()
-
-    def Get(self, request, context):
-        return api.GetDeviceResponse(device=self._see(request.dev_eui, context))
-
-    def Update(self, request, context):
-        self._see(request.device.dev_eui, context)
-        self.state.devices[request.device.dev_eui] = request.device
-        return empty_pb2.Empty()
-
-    def GetKeys(self, request, context):
-        self._see(request.dev_eui, context)
-        if request.dev_eui not in self.state.keys:
-            context.abort(grpc.StatusCode.NOT_FOUND, "Object does not exist")
-        return api.GetDeviceKeysResponse(device_keys=self.state.keys[request.dev_eui])
-
-    def CreateKeys(self, request, context):
-        if request.device_keys.dev_eui in self.state.keys:
-            context.abort(grpc.StatusCode.INTERNAL, "UNIQUE constraint failed: device_keys.dev_eui")
-        self.state.keys[request.device_keys.dev_eui] = request.device_keys
-        return empty_pb2.Empty()
-
-    def UpdateKeys(self, request, context):
-        self.state.keys[request.device_keys.dev_eui] = request.device_keys
-        return empty_pb2.Empty()
-
-    def FlushDevNonces(self, request, context):
-        self.state.flushed.append(request.dev_eui)
-        return empty_pb2.Empty()
-
-    def Deactivate(self, request, context):
-        self.state.activations.pop(request.dev_eui, None)
-        return empty_pb2.Empty()
-
-    def GetActivation(self, request, context):
-        self._see(request.dev_eui, context)
-        return api.GetDeviceActivationResponse(device_activation=self.state.activations.get(request.dev_eui))
-
-
-class _Internal(_Service, api.InternalServiceServicer):
-    def StreamDeviceEvents(self, request, context):
-        yield from self.state.events
-        while context.is_active():
-            threading.Event().wait(0.05)
+    def __getattr__(self, name):
+        return lambda request: getattr(self._stub, name)(request, metadata=self._metadata, timeout=10)
 
 
 @pytest.fixture
 def chirpstack():
-    server = SmallChirpStack()
-    yield server
-    server.stop()
+    with Service(None, seed=7) as service:
+        server = Server(service)
+        yield server
+        server.close()
+
+
+class Technician:
+    """Someone with a laptop: a NODE.toml, a state directory, and `spatz` as a process of its own."""
+
+    def __init__(self, home: Path, port: str, server: Server) -> None:
+        self.home, self.port, self.server = home, port, server
+        self.state = home / "state"
+        self.temporary = home / "tmp"
+        self.temporary.mkdir(parents=True)
+        self.passphrase, self.token = home / "passphrase", home / "token"
+        self.passphrase.write_text("correct horse battery staple\n")
+        self.token.write_text(server.service.admin_token + "\n")
+        self.node_toml = home / "node.toml"
+        self.write_node()
+
+    def write_node(self, *, name="n1", board="virtual", profile="light", more=""):
+        self.node_toml.write_text(
+            f'name = "{name}"\nboard = "{board}"\nprofile = "{profile}"\nstart_delay_s = 0\n'
+            f'{more}\n[identity]\njoin_eui = "70b3d57ed0000001"\n'
+        )
+
+    def command(self, step="provision", *more):
+        options = {
+            "--port": self.port,
+            "--server": self.server.url,
+            "--token-file": self.token,
+            "--state": self.state,
+            "--passphrase-file": self.passphrase,
+            "--join-timeout": 20,
+        }
+        pairs = [str(word) for pair in options.items() for word in pair]
+        return [sys.executable, "-m", "provisioning.cli.main", step, str(self.node_toml), *pairs, "--json", *more]
+
+    def environment(self):
+        # Nothing of the developer's own machine takes part, and whatever is written is found again.
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+        }
+
+    def start(self, step="provision", *more, environment=None):
+        return subprocess.Popen(
+            self.command(step, *more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+            env=environment or self.environment(),
+        )
+
+    def run(self, step="provision", *more, environment=None):
+        """(exit status, events, everything written to the standard error)."""
+        process = self.start(step, *more, environment=environment)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, [json.loads(line) for line in out.splitlines()], err
+
+    def outcomes(self, events):
+        wanted = ("done", "skipped", "failed")
+        return {event["step"]: event["outcome"] for event in events if event.get("outcome") in wanted}
+
+    def journal(self):
+        return Journal(self.state / "journal.db")
+
+    def vault(self):
+        return open_vault(self.state / "vault.spatz", bytearray(b"correct horse battery staple"))
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A live bench of virtual boards."""
+    boards = pytest.importorskip("bench.boards")
+    try:
+        made = boards.Bench(tmp_path / "bench", seed=3)
+    except boards.InterpreterMissing as error:
+        pytest.skip(str(error))
+    with made, made.live():
+        yield made
+
+
+@pytest.fixture
+def board(bench):
+    """One virtual board with MicroPython on it, switched on."""
+    made = bench.add_board("n1")
+    made.power_on()
+    return made
+
+
+@pytest.fixture
+def technician(tmp_path, board, chirpstack):
+    return Technician(tmp_path / "laptop", board.port, chirpstack)
+
+
+@pytest.fixture
+def joiner(chirpstack):
+    """Plays the air: gives every registered device a session as soon as it has keys."""
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.05):
+            with chirpstack.service.live.turn() as turn:
+                devices = dict(turn.core.storage.devices)
+                waiting = [eui for eui, device in devices.items() if device.session is None]
+            for eui in waiting:
+                chirpstack.activate(eui)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from provisioning.cli.main import run
+from provisioning.network.channel import Channel
+from provisioning.network.chirpstack import ChirpStack, Wanted
 
 DATA = Path(__file__).parents[1] / "data" / "lorawan-vectors.json"
 VECTORS = json.loads(DATA.read_text())
@@ -164,16 +166,14 @@ def test_a_data_frame_of_a_device_opens_with_the_join_that_began_its_session(cap
 def test_a_data_frame_of_a_device_opens_with_the_session_of_the_server_when_it_is_named(
     capsys, session, chirpstack, tmp_path
 ):
-    from chirpstack_api import api
-
     _, nwk, app = session["secrets"]
+    server = ChirpStack(Channel(chirpstack.url, chirpstack.service.admin_token))
     eui = session["options"][-1]
-    chirpstack.devices[eui] = api.Device(dev_eui=eui)
-    chirpstack.activations[eui] = api.DeviceActivation(
-        dev_eui=eui, dev_addr="26011bda", app_s_key=app, nwk_s_enc_key=nwk, s_nwk_s_int_key=nwk, f_nwk_s_int_key=nwk
-    )
+    wanted = Wanted(eui, "70b3d57ed0000001", "n", "Bins", "", "EU868", {})
+    server.register(wanted, bytearray(range(7, 23)), "", forget_nonces=False)
+    chirpstack.activate(eui, nwk_skey=nwk, app_skey=app)
     token = tmp_path / "token"
-    token.write_text("admin-" + "t0ken" * 6)
+    token.write_text(chirpstack.service.admin_token)
     there = ["--server", chirpstack.url, "--token-file", str(token)]
 
     _, (found,), written = decode(capsys, session["uplink"], *session["options"], *there)
