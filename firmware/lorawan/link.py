@@ -7,12 +7,13 @@ ADR_ACK_DELAY = 32  # further uplinks before each step of the back-off
 _COUNT_END = 0xFFFF
 
 STICKY = (0x05, 0x08, 0x09, 0x0A)  # answers repeated until a class A downlink arrives (TS001-1.0.4 section 5)
+OWN_REQUESTS = (0x02, 0x0D)  # LinkCheckReq, DeviceTimeReq
 _ANSWER_BYTES = {0x03: 2, 0x04: 1, 0x05: 2, 0x06: 3, 0x07: 2, 0x08: 1, 0x09: 1, 0x0A: 2}
 ANSWERS_LIMIT_BYTES = 40  # room in the hot record; more answers than that are dropped from the end
 
 
 class Link:
-    """Data rate, power, repetitions, receive windows and channels; and the MAC answers that are still to be sent."""
+    """Data rate, power, repetitions, windows and channels; and the MAC answers and requests still to be sent."""
 
     def __init__(self, region):
         self.region = region
@@ -20,6 +21,7 @@ class Link:
         self.adr = True
         self.answers = bytearray()
         self.ack_due = False
+        self.requests = 0  # our own for the next uplink, bits 1 << CID
         self.reset(region.DEFAULT_DR)
 
     def reset(self, data_rate):
@@ -47,6 +49,15 @@ class Link:
     def wants_answer(self):
         """Whether the uplink carries ADRACKReq."""
         return self.adr and self.adr_ack_cnt >= ADR_ACK_LIMIT
+
+    def state(self):
+        """For people."""
+        return {
+            "data_rate": self.data_rate,
+            "eirp_dbm": self.eirp_dbm,
+            "nb_trans": self.nb_trans,
+            "unanswered": self.adr_ack_cnt,
+        }
 
     def count_uplink(self):
         """One more uplink counter spent; every ADR_ACK_DELAY beyond the limit one step back (TS001-1.0.4 4.3.1.1)."""
@@ -79,6 +90,17 @@ class Link:
                 break
             at = after
         return at
+
+    def fill_fopts(self, fopts):
+        """Put pending answers, then our own requests, into `fopts` as far as they fit; gives the length."""
+        length = self.answers_within(len(fopts))
+        for i in range(length):
+            fopts[i] = self.answers[i]
+        for cid in OWN_REQUESTS:
+            if self.requests & 1 << cid and length < len(fopts):
+                fopts[length] = cid
+                length += 1
+        return length
 
     def answers_sent(self):
         """Keep only what has to be repeated."""

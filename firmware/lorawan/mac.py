@@ -10,17 +10,14 @@ forget it.
 """
 
 from . import commands, frames
-from .airtime import airtime_us
 from .crypto import Key, session_keys
 from .duty import DutyCycle
 from .errors import (
     AckWait,
     Busy,
     CounterExhausted,
-    DutyCycleWait,
     JoinWait,
     Malformed,
-    NoChannel,
     NonceExhausted,
     NotJoined,
     PayloadTooLong,
@@ -30,17 +27,14 @@ from .exchange import Exchange
 from .ids import DevAddr
 from .join import NONCE_END, JoinState
 from .link import Link
+from .outgoing import Outgoing
 from .plan import u24
 from .records import Records
 from .session import FCNT_END, Session
 
-JOIN_ACCEPT_DELAY1_MS = 5_000  # RP002-1.0.4 section 2.3, as the following
-JOIN_ACCEPT_DELAY2_MS = 6_000
-RX2_AFTER_RX1_MS = 1_000
-RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s: this, and up to
+RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s (RP002-1.0.4 section 2.3): this, and up to
 RETRANSMIT_SPREAD_MS = 2_000  # this more at random
 
-_LATENCY_MS = 1_000  # at most, between asking for an exchange and its transmission
 _BUFFER_BYTES = 256
 _OVERHEAD_BYTES = 12  # MHDR, FHDR without FOpts, MIC
 
@@ -66,14 +60,12 @@ class Mac:
         self._view = memoryview(self._buffer)
         self._fopts = bytearray(frames.FOPTS_MAX_BYTES)
         self._exchange = Exchange(self._wants)
+        self._outgoing = Outgoing(self._link, self._duty, self._records, random_u32, self._exchange)
         self._open = 0  # _JOIN or _DATA while an exchange is out
         self._tries_left = 0
         self._confirmed = False
         self._dev_nonce = 0
-        self._channel = 0
-        self._data_rate = 0
-        self._requests = 0  # MAC requests for the next uplink, bits 1 << CID
-        self._asked = 0  # those that the open exchange carries
+        self._asked = 0  # MAC requests that the open exchange carries, bits 1 << CID
         self._ack_at_ms = 0
 
     def start(self, now_ms):
@@ -101,22 +93,20 @@ class Mac:
             raise NonceExhausted("all DevNonces are used: this device needs a new DevEUI or JoinEUI")
         join.begin(now_ms)
         data_rate = region.JOIN_DRS[join.tries % len(region.JOIN_DRS)]
-        airtime = self._airtime_us(frames.JOIN_REQUEST_BYTES, data_rate)
+        airtime = self._outgoing.airtime_us(frames.JOIN_REQUEST_BYTES, data_rate)
         wait_ms = join.wait_ms(airtime, now_ms)
         if wait_ms:
             if join.due_for_storing(now_ms):
                 self._records.save_nonce(now_ms)
             raise JoinWait(wait_ms)
-        channel = self._choose(data_rate, airtime, now_ms, True)
+        channel = self._outgoing.choose(data_rate, airtime, now_ms, True)
         self._dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
-        self._book(channel, airtime, now_ms, now_ms)
+        self._outgoing.send(channel, data_rate, airtime, region.MAX_EIRP_DBM, now_ms, now_ms)
+        self._outgoing.join_windows()
         identity = self._records.identity
         length = frames.build_join_request(self._buffer, self._app_key(), identity[8:16], identity[:8], self._dev_nonce)
         self._exchange.frame = self._view[:length]
-        self._place(channel, data_rate, airtime, region.MAX_EIRP_DBM)
-        rx1_dr = region.RX1_DR[data_rate][0]
-        self._windows(JOIN_ACCEPT_DELAY1_MS, JOIN_ACCEPT_DELAY2_MS, rx1_dr, region.RX2_DR, region.RX2_HZ)
         self._open = _JOIN
         return self._exchange
 
@@ -137,15 +127,15 @@ class Mac:
         """The largest application payload that `send` takes now, in bytes; 0 without a session."""
         if self._records.session is None:
             return 0
-        return self._payload_limit() - self._fill_fopts()
+        return self._payload_limit() - self._link.fill_fopts(self._fopts)
 
     def request_link_check(self):
         """The next uplink asks how well it is heard; the answer is the event `LinkCheck`."""
-        self._requests |= 1 << commands.LINK_CHECK
+        self._link.requests |= 1 << commands.LINK_CHECK
 
     def request_time(self):
         """The next uplink asks for the time; the answer is the event `NetworkTime`."""
-        self._requests |= 1 << commands.DEVICE_TIME
+        self._link.requests |= 1 << commands.DEVICE_TIME
 
     def set_adr(self, on):
         """Whether the network manages data rate and power (default: on)."""
@@ -191,16 +181,13 @@ class Mac:
         }
         if self.joined:
             session, link = self._records.session, self._link
-            self._pick(link.data_rate, self._airtime_us(13, link.data_rate), now_ms)
             found["dev_addr"] = str(DevAddr.from_wire(session.dev_addr))
             found["fcnt_up"] = session.fcnt_up
             found["fcnt_down"] = session.fcnt_down
-            found["data_rate"] = link.data_rate
-            found["eirp_dbm"] = link.eirp_dbm
-            found["nb_trans"] = link.nb_trans
-            found["unanswered"] = link.adr_ack_cnt
             found["room"] = self.room(now_ms)
-            found["wait_ms"] = max(link.plan.wait_ms or 0, self._ack_at_ms - now_ms)
+            duty_ms = self._outgoing.wait_ms(_OVERHEAD_BYTES, link.data_rate, now_ms)
+            found["wait_ms"] = max(duty_ms or 0, self._ack_at_ms - now_ms)
+            found.update(link.state())
         return found
 
     # Uplinks
@@ -218,13 +205,13 @@ class Mac:
         if port is None and link.answers_within(frames.FOPTS_MAX_BYTES) < len(link.answers):
             port = 0  # too much for FOpts: a frame of its own
             data = bytes(link.answers[: link.answers_within(limit)])
-        fopts_len = 0 if port == 0 else self._fill_fopts()
+        fopts_len = 0 if port == 0 else link.fill_fopts(self._fopts)
         if len(data) + fopts_len > limit:
             raise PayloadTooLong(limit - fopts_len, limit)
         length = _OVERHEAD_BYTES + fopts_len + len(data) + (port is not None)
         data_rate = link.data_rate
-        airtime = self._airtime_us(length, data_rate)
-        channel = self._choose(data_rate, airtime, now_ms)
+        airtime = self._outgoing.airtime_us(length, data_rate)
+        channel = self._outgoing.choose(data_rate, airtime, now_ms)
 
         fctrl = (frames.ADR if link.adr else 0) | (frames.ADR_ACK_REQ if link.wants_answer else 0)
         fctrl |= frames.ACK if link.ack_due else 0
@@ -232,13 +219,14 @@ class Mac:
         eirp_dbm, repeats = link.eirp_dbm, link.nb_trans - 1
         self._asked = 0
         if port != 0:
-            self._asked, self._requests = self._requests, 0
+            self._asked, link.requests = link.requests, 0
         # From here on the counter is spent, whatever happens; the stored state is the one after this uplink.
         link.ack_due = False
         link.answers_sent()
         link.count_uplink()
         session.fcnt_up = fcnt + 1
-        self._book(channel, airtime, now_ms, now_ms)
+        self._outgoing.send(channel, data_rate, airtime, eirp_dbm, now_ms, now_ms)
+        self._outgoing.data_windows()
 
         frames.build_data(
             self._buffer,
@@ -254,71 +242,13 @@ class Mac:
             session.app_key,
         )
         self._exchange.frame = self._view[:length]
-        self._place(channel, data_rate, airtime, eirp_dbm)
-        self._data_windows()
         self._confirmed = confirmed
         self._tries_left = repeats
         self._open = _DATA
         return self._exchange
 
-    def _fill_fopts(self):
-        """Pending answers, then our own requests, as far as FOpts take them; gives the length."""
-        link, fopts = self._link, self._fopts
-        length = link.answers_within(frames.FOPTS_MAX_BYTES)
-        for i in range(length):
-            fopts[i] = link.answers[i]
-        for cid in (commands.LINK_CHECK, commands.DEVICE_TIME):
-            if self._requests & 1 << cid and length < frames.FOPTS_MAX_BYTES:
-                fopts[length] = cid
-                length += 1
-        return length
-
     def _payload_limit(self):
         return self._region.MAX_PAYLOAD_BYTES[self._link.data_rate]
-
-    def _airtime_us(self, length, data_rate):
-        sf, bw_hz = self._region.DATA_RATES[data_rate]
-        return airtime_us(length, sf, bw_hz)
-
-    def _pick(self, data_rate, airtime, now_ms, joining=False):
-        return self._link.plan.choose(data_rate, joining, self._duty, airtime, now_ms, self._random_u32)
-
-    def _choose(self, data_rate, airtime, now_ms, joining=False):
-        channel = self._pick(data_rate, airtime, now_ms, joining)
-        if channel is None:
-            if self._link.plan.wait_ms is None:
-                raise NoChannel("no channel for DR%d" % data_rate)
-            raise DutyCycleWait(self._link.plan.wait_ms)
-        return channel
-
-    def _book(self, channel, airtime, now_ms, begin_ms):
-        """Airtime counts as spent, and is stored as such, before the exchange is given out."""
-        freq_hz = self._link.plan.frequency_hz(channel)
-        self._records.cover(freq_hz, airtime, now_ms)
-        end_ms = begin_ms + airtime // 1000 + _LATENCY_MS
-        self._duty.charge(freq_hz, airtime, end_ms, self._link.max_duty)
-
-    def _place(self, channel, data_rate, airtime, eirp_dbm):
-        exchange = self._exchange
-        self._channel = channel
-        self._data_rate = data_rate
-        exchange.freq_hz = self._link.plan.frequency_hz(channel)
-        exchange.sf, exchange.bw_hz = self._region.DATA_RATES[data_rate]
-        exchange.power_dbm = eirp_dbm
-        exchange.airtime_us = airtime
-
-    def _data_windows(self):
-        link = self._link
-        delay_ms = 1000 * link.rx_delay_s
-        rx1_dr = self._region.RX1_DR[self._data_rate][link.rx1_dr_offset]
-        self._windows(delay_ms, delay_ms + RX2_AFTER_RX1_MS, rx1_dr, link.rx2_dr, link.rx2_hz)
-
-    def _windows(self, rx1_ms, rx2_ms, rx1_dr, rx2_dr, rx2_hz):
-        rx1, rx2 = self._exchange.rx1, self._exchange.rx2
-        rx1.delay_ms, rx2.delay_ms = rx1_ms, rx2_ms
-        rx1.freq_hz, rx2.freq_hz = self._link.plan.rx1_hz(self._channel), rx2_hz
-        rx1.sf, rx1.bw_hz = self._region.DATA_RATES[rx1_dr]
-        rx2.sf, rx2.bw_hz = self._region.DATA_RATES[rx2_dr]
 
     def _require_idle(self):
         if self._open:
@@ -368,7 +298,7 @@ class Mac:
         nwk_skey, app_skey = session_keys(self._app_key(), accept.join_nonce, accept.net_id, nonce)
         session = Session(self._dev_nonce, accept.dev_addr, accept.net_id, nwk_skey, app_skey)
         link = self._link
-        link.reset(self._data_rate)
+        link.reset(self._outgoing.data_rate)
         if accept.rx1_dr_offset < len(self._region.RX1_DR[0]):
             link.rx1_dr_offset = accept.rx1_dr_offset
         if accept.rx2_dr < len(self._region.DATA_RATES):
@@ -398,27 +328,11 @@ class Mac:
             self._ack_at_ms = now_ms + wait_ms
         if self._tries_left > 0:
             self._tries_left -= 1
-            not_before_ms = self._repeat(exchange, now_ms)
+            not_before_ms = self._outgoing.repeat(now_ms, max(now_ms, self._ack_at_ms))
             if not_before_ms is not None:
                 return [Repeat(exchange, not_before_ms)]
         self._open = 0
         return [NotAcknowledged(fcnt_up)] if self._confirmed else []
-
-    def _repeat(self, exchange, now_ms):
-        """Put the same frame on another channel; gives when it may go out, or None when that is never."""
-        not_before_ms = max(now_ms, self._ack_at_ms)
-        airtime = exchange.airtime_us
-        channel = self._pick(self._data_rate, airtime, not_before_ms)
-        if channel is None:
-            wait_ms = self._link.plan.wait_ms
-            if wait_ms is None:
-                return None
-            not_before_ms += wait_ms
-            channel = self._pick(self._data_rate, airtime, not_before_ms)
-        self._book(channel, airtime, now_ms, not_before_ms)
-        self._place(channel, self._data_rate, airtime, exchange.power_dbm)
-        self._data_windows()
-        return not_before_ms
 
     def _take(self, parts, fcnt, heard, now_ms):
         """A genuine class A downlink: counters, MAC commands, storage; then events."""

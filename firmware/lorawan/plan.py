@@ -15,7 +15,7 @@ class DynamicPlan:
         self._freq_hz = array("I", [0] * SIZE)  # 0: not defined
         self._downlink_hz = array("I", [0] * SIZE)  # RX1 frequency, 0: as the uplink
         self._drs = bytearray(SIZE)  # max << 4 | min
-        self.wait_ms = 0  # after `choose`
+        self.wait_ms = 0  # after `ready` and `choose`
         self._unused = 0  # channels not yet used in this round; 0 begins a new one
         self.mask = 0
         self.reset()
@@ -42,11 +42,10 @@ class DynamicPlan:
         """RX1 frequency after an uplink on `channel`."""
         return self._downlink_hz[channel] or self._freq_hz[channel]
 
-    def choose(self, data_rate, joining, duty, airtime_us, now_ms, random_u32):
-        """A channel at random among those that `duty` lets transmit now, or None; then `wait_ms` says for how long.
+    def ready(self, data_rate, joining, duty, airtime_us, now_ms):
+        """The mask of channels on which `duty` lets `airtime_us` be sent now. `wait_ms` tells how long until one is.
 
-        Each usable channel has its turn before any is used again (RP002-1.0.4 section 3.3). `wait_ms` is None when
-        waiting does not help.
+        It is None when waiting does not help.
         """
         usable = 0
         soonest = None
@@ -60,6 +59,14 @@ class DynamicPlan:
             elif ms is not None and (soonest is None or ms < soonest):
                 soonest = ms
         self.wait_ms = 0 if usable else soonest
+        return usable
+
+    def choose(self, data_rate, joining, duty, airtime_us, now_ms, random_u32):
+        """A random one of the `ready` channels, or None.
+
+        Each usable channel has its turn before any is used again (RP002-1.0.4 section 3.3).
+        """
+        usable = self.ready(data_rate, joining, duty, airtime_us, now_ms)
         if not usable:
             return None
         fresh = usable & self._unused

@@ -1,0 +1,97 @@
+"""Where and when a frame goes out: the channel, the airtime in the books, and the windows that follow it."""
+
+from .airtime import airtime_us
+from .errors import DutyCycleWait, NoChannel
+
+JOIN_ACCEPT_DELAY1_MS = 5_000  # RP002-1.0.4 section 2.3, as the following
+JOIN_ACCEPT_DELAY2_MS = 6_000
+RX2_AFTER_RX1_MS = 1_000
+_LATENCY_MS = 1_000  # at most, between asking for an exchange and its transmission
+
+
+class Outgoing:
+    """Fills the exchange of a `Mac`. `channel` and `data_rate` are those of the last transmission."""
+
+    def __init__(self, link, duty, records, random_u32, exchange):
+        self._link = link
+        self._duty = duty
+        self._records = records
+        self._random_u32 = random_u32
+        self._exchange = exchange
+        self._region = link.region
+        self._channel = 0
+        self.data_rate = 0
+
+    def airtime_us(self, length, data_rate):
+        """Time on air of an uplink of `length` bytes."""
+        sf, bw_hz = self._region.DATA_RATES[data_rate]
+        return airtime_us(length, sf, bw_hz)
+
+    def wait_ms(self, length, data_rate, now_ms):
+        """How long until an uplink of `length` bytes may go out; None when waiting does not help."""
+        plan = self._link.plan
+        plan.ready(data_rate, False, self._duty, self.airtime_us(length, data_rate), now_ms)
+        return plan.wait_ms
+
+    def choose(self, data_rate, airtime, now_ms, joining=False):
+        """A channel for a transmission now; raises `DutyCycleWait` or `NoChannel`."""
+        channel = self._pick(data_rate, airtime, now_ms, joining)
+        if channel is None:
+            if self._link.plan.wait_ms is None:
+                raise NoChannel("no channel for DR%d" % data_rate)
+            raise DutyCycleWait(self._link.plan.wait_ms)
+        return channel
+
+    def send(self, channel, data_rate, airtime, eirp_dbm, now_ms, begin_ms):
+        """Book a transmission that begins at `begin_ms`, store that, and describe it in the exchange."""
+        freq_hz = self._link.plan.frequency_hz(channel)
+        self._records.cover(freq_hz, airtime, now_ms)
+        self._duty.charge(freq_hz, airtime, begin_ms + airtime // 1000 + _LATENCY_MS, self._link.max_duty)
+        exchange = self._exchange
+        self._channel = channel
+        self.data_rate = data_rate
+        exchange.freq_hz = freq_hz
+        exchange.sf, exchange.bw_hz = self._region.DATA_RATES[data_rate]
+        exchange.power_dbm = eirp_dbm
+        exchange.airtime_us = airtime
+
+    def join_windows(self):
+        """Windows after a Join-Request: fixed delays, regional settings, whatever a former session had."""
+        region = self._region
+        rx1_dr = region.RX1_DR[self.data_rate][0]
+        freq_hz = self._link.plan.frequency_hz(self._channel)
+        self._windows(JOIN_ACCEPT_DELAY1_MS, JOIN_ACCEPT_DELAY2_MS, freq_hz, rx1_dr, region.RX2_DR, region.RX2_HZ)
+
+    def data_windows(self):
+        """Windows after a data frame."""
+        link = self._link
+        rx1_ms = 1000 * link.rx_delay_s
+        rx1_dr = self._region.RX1_DR[self.data_rate][link.rx1_dr_offset]
+        rx1_hz = link.plan.rx1_hz(self._channel)
+        self._windows(rx1_ms, rx1_ms + RX2_AFTER_RX1_MS, rx1_hz, rx1_dr, link.rx2_dr, link.rx2_hz)
+
+    def repeat(self, now_ms, earliest_ms):
+        """Put the same frame on another channel; gives when it may go out, or None when that is never."""
+        exchange = self._exchange
+        airtime = exchange.airtime_us
+        channel = self._pick(self.data_rate, airtime, earliest_ms, False)
+        if channel is None:
+            if self._link.plan.wait_ms is None:
+                return None
+            earliest_ms += self._link.plan.wait_ms
+            channel = self._pick(self.data_rate, airtime, earliest_ms, False)
+            if channel is None:
+                return None
+        self.send(channel, self.data_rate, airtime, exchange.power_dbm, now_ms, earliest_ms)
+        self.data_windows()
+        return earliest_ms
+
+    def _pick(self, data_rate, airtime, now_ms, joining):
+        return self._link.plan.choose(data_rate, joining, self._duty, airtime, now_ms, self._random_u32)
+
+    def _windows(self, rx1_ms, rx2_ms, rx1_hz, rx1_dr, rx2_dr, rx2_hz):
+        rx1, rx2 = self._exchange.rx1, self._exchange.rx2
+        rx1.delay_ms, rx2.delay_ms = rx1_ms, rx2_ms
+        rx1.freq_hz, rx2.freq_hz = rx1_hz, rx2_hz
+        rx1.sf, rx1.bw_hz = self._region.DATA_RATES[rx1_dr]
+        rx2.sf, rx2.bw_hz = self._region.DATA_RATES[rx2_dr]
