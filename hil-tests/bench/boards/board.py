@@ -78,6 +78,7 @@ class Board:
         self.interactive = False
         self._started_us = 0
         self._run_main = True
+        self._stays_off = False
         self._watchdog: Event | None = None
         self._watchdog_us = 0
         self._alarm: Event | None = None
@@ -127,8 +128,12 @@ class Board:
         """Press the reset button."""
         self.bench.call(lambda: self._restart("PWRON"))
 
-    def cut_power_at_write(self, k: int) -> None:
-        """Cut the power in the middle of the k-th flash program or erase from now; it comes back at once."""
+    def cut_power_at_write(self, k: int, stays_off: bool = False) -> None:
+        """Cut the power in the middle of the k-th flash program or erase from now (0: take the plan back).
+
+        It comes back at once, or not before `power_on()`.
+        """
+        self._stays_off = stays_off
         self.bench.call(lambda: self._flash.cut_at_write(k))
 
     def write_files(self, files: dict[str, bytes]) -> None:
@@ -181,7 +186,8 @@ class Board:
 
     def _power_cut(self) -> None:
         self._power_off()
-        self._power_on()
+        if not self._stays_off:
+            self._power_on()
 
     def _restart(self, cause: Cause) -> None:
         """A reset by a button, the program or the watchdog. Only a soft reset keeps the RTC memory."""
@@ -310,12 +316,10 @@ class Board:
 
     @property
     def descriptors(self) -> list[int]:
-        """What to watch for this board while nobody runs: port, console, and bus where it may speak at any time."""
+        """What to watch for it: port, console, and the bus, on which a program that got Ctrl-C may speak any time."""
         fds = [self._port.master] if self._port.opened else []
         if self.process is not None:
-            fds.append(self.process.console.fileno())
-            if self.interactive:
-                fds.append(self.process.bus.fileno())
+            fds += [self.process.console.fileno(), self.process.bus.fileno()]
         return fds
 
     def serve_host(self) -> None:
@@ -330,9 +334,8 @@ class Board:
             if self._loader.wants_boot() or (hung_up and self._loader.resets_on_hang_up):
                 self._boot("PWRON")
         self.listen()
-        if self.interactive and self.process is not None:
-            while self.receive(wait=False) and self.interactive:
-                pass
+        while not self.holds_time and self.receive(wait=False):
+            pass
 
     def _hear_host(self, data: bytes) -> None:
         """Bytes from the tool at the port: for the program, or for the boot loader."""
@@ -400,10 +403,12 @@ class Board:
         return self._console.output[-size:].decode("utf-8", "replace")
 
     def _take(self, request: Request) -> None:
-        if self._wait is not None:
-            self._wait = None  # Ctrl-C ended the call at the board's end
-        elif self._queue and not self._queue[-1][1].posted:
-            self._queue.pop()
+        if not self.speaking:  # Ctrl-C ended its last call at the board's end
+            if self._wait is not None:
+                self._wait = None
+            elif self._queue and not self._queue[-1][1].posted:
+                self._queue.pop()
+            self.speaking = True
         earliest = self._queue[-1][0] if self._queue else self._schedule.now_us
         if request.op == ops.BOOT:
             earliest = max(earliest, self._started_us)

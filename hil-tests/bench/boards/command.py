@@ -28,7 +28,7 @@ EXIT_ENVIRONMENT = 3
 )
 @click.option("--seed", default=0, show_default=True, help="Identity and randomness of the unit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
-def board(name: str, speed: float, blank: bool, directory: Path | None, seed: int, as_json: bool) -> None:
+def board(*, name: str, speed: float, blank: bool, directory: Path | None, seed: int, as_json: bool) -> None:
     """Start a virtual BOARD (virtual, rak11200, rak11310, ...) and print its port.
 
     mpremote, esptool and terminals take it for a real one. It stays until Ctrl-C.
@@ -38,7 +38,15 @@ def board(name: str, speed: float, blank: bool, directory: Path | None, seed: in
         signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="spatz-board-") as throw_away:
         try:
-            _serve(name, speed, blank, directory or Path(throw_away), seed, as_json, stop)
+            _serve(
+                name=name,
+                speed=speed,
+                blank=blank,
+                directory=directory or Path(throw_away),
+                seed=seed,
+                as_json=as_json,
+                stop=stop,
+            )
         except BoardError as error:
             click.echo(str(error), err=True)
             raise SystemExit(EXIT_ENVIRONMENT) from error
@@ -47,7 +55,7 @@ def board(name: str, speed: float, blank: bool, directory: Path | None, seed: in
 
 
 def _serve(
-    name: str, speed: float, blank: bool, directory: Path, seed: int, as_json: bool, stop: threading.Event
+    *, name: str, speed: float, blank: bool, directory: Path, seed: int, as_json: bool, stop: threading.Event
 ) -> None:
     with Bench(directory, seed=seed, speed=speed) as bench:
         unit = bench.add_board(name, board=name, blank=blank)

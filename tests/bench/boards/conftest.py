@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from bench.boards import Bench, Board, Harness, InterpreterMissing
 
 TOOL_DEADLINE_S = 30  # a tool that hangs on a PTY would hang for ever

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench, Harness
 from bench.chips.ports import Line
-
 from tests.bench.boards.peers import Echo, Inverter, Registers, RomOnly, printed
 
 ROMS = [bytes.fromhex("28ff641e8216038a"), bytes.fromhex("28ff641e82160311"), bytes.fromhex("1000000000000031")]
@@ -163,7 +163,7 @@ def test_a_1wire_line_is_searched_addressed_and_read(run_program: Any) -> None:
     )
 
     found, temperature, failure = printed(board)
-    assert sorted(eval(found)) == sorted(rom.hex() for rom in ROMS)  # noqa: S307 (our own output)
+    assert sorted(eval(found)) == sorted(rom.hex() for rom in ROMS)
     assert temperature == "25.0625"
     assert failure == "CRC error"
 
