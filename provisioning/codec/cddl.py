@@ -1,7 +1,9 @@
 """CDDL (RFC 8610) of every profile and of commands, one file each, its first rule being the whole payload.
 
 Written so that pycddl and zcbor take it (payload.md section 2, rule 13): the optional tail of an array as choices, one
-array each; no negative bounds. A range with a negative bound is therefore `int` with the range in a comment.
+array each, on a line of its own; no negative bounds. A range with a negative bound is therefore `int` with the range in
+a comment. pycddl 0.6 mistakes some valid arrays where an earlier choice failed inside a column; give it only the line
+whose length is that of the array, as our tests do.
 """
 
 from provisioning.codec.schema import Command, Field, Kind, Part, Profile, Schema
@@ -64,13 +66,14 @@ def _rule(field: Field) -> tuple[str, str]:
     if field.kind is Kind.BYTES:
         return f"bstr .size {field.items} / null", ""
     if field.kind is Kind.COUNTS:
-        rule = f"[1*{field.items} (uint / null)] / bstr .size (1..{field.items}) / null"
-        return rule, f"{field.low}..{field.high}, bytes where that is shorter"
+        rule = f"null / bstr .size (1..{field.items}) / [1*{field.items} (uint / null)]"
+        return rule, f"{field.low}..{field.high}; bytes where that is shorter"
     if field.kind is Kind.SERIES:
-        return f"[1*{field.items} (int / null)] / null", f"first, then steps; sums {field.low}..{field.high}"
+        sums = f"{field.low}..{field.high}"
+        return f"null / [1*{field.items} (int / null)]", f"the first, then steps; sums {sums}"
     if field.kind is Kind.LIST:
         item = "uint" if field.low >= 0 else "int"
-        return f"[1*{field.items} ({item} / null)] / null", f"{field.low}..{field.high}"
+        return f"null / [1*{field.items} ({item} / null)]", f"{field.low}..{field.high}"
     rule, comment = _number(field.low, field.high)
     words = ", ".join(f"{i} {word}" for i, word in enumerate(field.words))
     return f"{rule} / null", comment or words
