@@ -16,10 +16,11 @@ class Downlink:
     """Application data for us.
 
     `port` 1..255; `data` bytes, decrypted; `confirmed`: the next uplink carries the acknowledgement by itself;
-    `pending`: the network has more, send something soon; `fcnt` 32-bit counter; `rssi_dbm`, `snr_db_x4` as heard.
+    `pending`: the network has more, send something soon; `fcnt` 32-bit counter; `rssi_dbm`, `snr_db_x4` as heard;
+    `group`: number of the multicast group, None for a frame to this device alone.
     """
 
-    def __init__(self, port, data, confirmed, pending, fcnt, rssi_dbm, snr_db_x4):
+    def __init__(self, port, data, confirmed, pending, fcnt, rssi_dbm, snr_db_x4, group=None):
         self.port = port
         self.data = data
         self.confirmed = confirmed
@@ -27,6 +28,7 @@ class Downlink:
         self.fcnt = fcnt
         self.rssi_dbm = rssi_dbm
         self.snr_db_x4 = snr_db_x4
+        self.group = group
 
 
 class Pending:

@@ -15,7 +15,8 @@ class Exchange:
     """What the radio has to do for one uplink.
 
     `frame`: PHYPayload (a view, valid until the exchange is concluded); `freq_hz`, `sf`, `bw_hz`; `power_dbm`: EIRP;
-    `airtime_us`; `rx1`, `rx2`: `Window`. The stack owns one such object and fills it anew for each uplink.
+    `airtime_us`; `rx1`, `rx2`: `Window`; `rxc`: where a class C node listens in the pauses, or None. The stack owns one
+    such object and fills it anew for each uplink.
     """
 
     def __init__(self, wants):
@@ -27,6 +28,7 @@ class Exchange:
         self.airtime_us = 0
         self.rx1 = Window()
         self.rx2 = Window()
+        self.rxc = None
         self._wants = wants
 
     def wants(self, frame):

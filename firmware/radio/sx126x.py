@@ -14,8 +14,9 @@ Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoR
 
 import gc
 
-from .errors import OscillatorFailed, RadioBusy, RadioSilent, TransmitFailed
+from .errors import OscillatorFailed, RadioSilent, TransmitFailed
 from .port import Heard
+from .sx126x_bus import CommandBus
 from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
 
 try:
@@ -52,11 +53,6 @@ _GET_RX_BUFFER_STATUS = const(0x13)
 _GET_PACKET_STATUS = const(0x14)
 _GET_DEVICE_ERRORS = const(0x17)
 _CLEAR_DEVICE_ERRORS = const(0x07)
-_GET_STATUS = const(0xC0)
-_WRITE_REGISTER = const(0x0D)
-_READ_REGISTER = const(0x1D)
-_WRITE_BUFFER = const(0x0E)
-_READ_BUFFER = const(0x1E)
 
 # Registers (table 12-1, chapter 15)
 _REG_IQ_POLARITY = const(0x0736)
@@ -92,8 +88,6 @@ _XOSC_TO_TX_US = const(145)  # table 8-2: 105 us, and the ramp
 _TXDONE_TOLERANCE_US = const(2_000)  # two crystals disagree by less over the longest frame
 _TX_PATIENCE_MS = const(200)  # beyond the time on air
 
-_BUSY_POLL_US = const(100)
-_BUSY_PATIENCE_US = const(50_000)  # longest regular: calibration 3.5 ms and the start of a slow TCXO
 _SLEEP_ENTRY_US = const(600)  # 13.1.1: 500 us before it may be woken
 _PREPARE_MS = const(25)  # before a window: TCXO start and about ten commands
 _RX_WAKEUP_US = const(500)  # SetRx over SPI and 62 us of switching (table 8-2)
@@ -116,24 +110,17 @@ _BANDWIDTH_CODES = {125_000: 4, 250_000: 5, 500_000: 6}  # table 13-48
 _FIRST_HZ = const(868_300_000)  # until the first exchange, for `random_u32`
 
 
-class SX1262:
+class SX1262(CommandBus):
     """One radio. `spi` and pins as in `machine`; `clock` as the node's; `radio_facts`: RADIO of the board's facts.
 
     `rx_error_us`: by how much the instant of a receive window may be wrong; more costs receive time (`windows.py`).
     """
 
     def __init__(self, spi, cs, busy, dio1, reset, clock, radio_facts):
-        self._spi = spi
-        self._cs = cs
-        self._busy = busy
+        super().__init__(spi, cs, busy, clock)
         self._dio1 = dio1
         self._reset = reset
-        self._clock = clock
         self._facts = radio_facts
-        self._ticks_us = clock.ticks_us
-        self._out = bytearray(9)
-        self._outs = [memoryview(self._out)[:length] for length in range(10)]
-        self._data = bytearray(3 + 255)
         self._asleep = False
         self._image_band = -1
         self._done = False
@@ -198,13 +185,8 @@ class SX1262:
         self._oscillator_on()
         self._tune(exchange.freq_hz, exchange.sf, exchange.bw_hz, len(frame), 1, 0)
         self._set_power(exchange.power_dbm)
-        self._cs_low()
-        self._out[0] = _WRITE_BUFFER
-        self._out[1] = 0
-        self._spi.write(self._outs[2])
-        self._spi.write(frame)
-        self._cs.value(1)
-        self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
+        self._write_buffer(frame)
+        self._clear_irq()
         self._done = False
         patience = (exchange.airtime_us // 1000 + _TX_PATIENCE_MS) * 64
         self._set(_SET_TX, 3, patience >> 16, (patience >> 8) & 0xFF, patience & 0xFF)
@@ -214,7 +196,7 @@ class SX1262:
         gc.disable()
         self._sleep_until(end_us)
         for _ in range(_TX_PATIENCE_MS // _POLL_MS):
-            irq = self._get(_GET_IRQ_STATUS, 2)
+            irq = self._irq()
             if irq & _IRQ_TX_DONE:
                 break
             if irq & _IRQ_TIMEOUT:
@@ -238,7 +220,7 @@ class SX1262:
         """32 bits of receiver noise (section 6.1.5)."""
         self._wake()
         self._oscillator_on()
-        self._set(_SET_RX, 3, 0xFF, 0xFF, 0xFF)
+        self._receive(0xFFFFFF)
         self._clock.sleep_ms(1)
         number = 0
         for i in range(4):
@@ -260,15 +242,18 @@ class SX1262:
             return None  # a frame in the first window lasted into the second
         self._oscillator_on()
         self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
-        self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
+        self._clear_irq()
         timer = length_us * 8 // 125  # steps of 15.625 us
         self._sleep_until(open_us)
-        self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
+        self._receive(timer)
         clock.sleep_us(length_us)
         irq = self._wait_for_frame(window)
-        if not irq & _IRQ_RX_DONE or irq & (_IRQ_CRC_ERR | _IRQ_HEADER_ERR):
-            return None
-        return self._read_frame(number)
+        return self._read_frame(number) if self._sound(irq) else None
+
+    @staticmethod
+    def _sound(irq):
+        """Whether these interrupts mean a complete and sound frame."""
+        return irq & (_IRQ_RX_DONE | _IRQ_CRC_ERR | _IRQ_HEADER_ERR) == _IRQ_RX_DONE
 
     def _wait_for_frame(self, window):
         """The window's time is over: wait for the end of a frame that has begun; the interrupts so far."""
@@ -277,7 +262,7 @@ class SX1262:
         limit_us = longest_frame_us(window.sf, window.bw_hz)
         header_us = _HEADER_SYMBOLS * symbol_us(window.sf, window.bw_hz)
         while True:
-            irq = self._get(_GET_IRQ_STATUS, 2)
+            irq = self._irq()
             waited_us = clock.ticks_diff(self._ticks_us(), begin_us)
             if irq & _IRQ_END or waited_us > limit_us:
                 return irq
@@ -291,17 +276,11 @@ class SX1262:
         status = self._get(_GET_RX_BUFFER_STATUS, 2)
         length = status >> 8
         levels = self._get(_GET_PACKET_STATUS, 3)
-        data = self._data
-        view = memoryview(data)[: 3 + length]
-        data[0] = _READ_BUFFER
-        data[1] = status & 0xFF
-        self._cs_low()
-        self._spi.write_readinto(view, view)
-        self._cs.value(1)
+        frame = self._read_buffer(status & 0xFF, length)
         snr_db_x4 = (levels >> 8) & 0xFF
         if snr_db_x4 > 127:
             snr_db_x4 -= 256
-        return Heard(view[3:], -(levels >> 17), snr_db_x4, number)
+        return Heard(frame, -(levels >> 17), snr_db_x4, number)
 
     def _on_dio1(self, _pin):
         if not self._done:
@@ -351,11 +330,7 @@ class SX1262:
 
     def _wake(self):
         if self._asleep:
-            self._cs.value(0)
-            self._out[0] = _GET_STATUS
-            self._out[1] = 0
-            self._spi.write(self._outs[2])
-            self._cs.value(1)
+            self._nudge()
             self._asleep = False
             self._after_cold_start()
 
@@ -375,61 +350,12 @@ class SX1262:
         if left_us > 0:
             clock.sleep_us(left_us)
 
-    def _cs_low(self):
-        """Select the chip as soon as it takes commands (section 8.3.1)."""
-        if self._busy.value():
-            begin_us = self._ticks_us()
-            while self._busy.value():
-                if self._clock.ticks_diff(self._ticks_us(), begin_us) > _BUSY_PATIENCE_US:
-                    raise RadioBusy("SX126x: BUSY stays high")
-                self._clock.sleep_us(_BUSY_POLL_US)
-        self._cs.value(0)
+    def _irq(self):
+        return self._get(_GET_IRQ_STATUS, 2)
 
-    def _set(self, opcode, size, a=0, b=0, c=0, d=0, e=0, f=0):
-        """A command with `size` argument bytes, the given ones and zeros."""
-        out = self._out
-        out[0] = opcode
-        out[1] = a
-        out[2] = b
-        out[3] = c
-        out[4] = d
-        out[5] = e
-        out[6] = f
-        out[7] = out[8] = 0
-        self._cs_low()
-        self._spi.write(self._outs[1 + size])
-        self._cs.value(1)
+    def _clear_irq(self):
+        self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
 
-    def _get(self, opcode, size):
-        """The `size` bytes that a query gives after its status, as a big-endian number."""
-        out = self._out
-        out[0] = opcode
-        out[1] = out[2] = out[3] = out[4] = 0
-        view = self._outs[2 + size]
-        self._cs_low()
-        self._spi.write_readinto(view, view)
-        self._cs.value(1)
-        number = 0
-        for i in range(2, 2 + size):
-            number = number << 8 | out[i]
-        return number
-
-    def _write_register(self, address, value):
-        self._set(_WRITE_REGISTER, 3, address >> 8, address & 0xFF, value)
-
-    def _read_register(self, address):
-        out = self._out
-        out[0] = _READ_REGISTER
-        out[1] = address >> 8
-        out[2] = address & 0xFF
-        out[3] = out[4] = 0
-        self._cs_low()
-        self._spi.write_readinto(self._outs[5], self._outs[5])
-        self._cs.value(1)
-        return out[4]
-
-    def _change_bit(self, address, bit, on):
-        value = self._read_register(address)
-        wanted = value | bit if on else value & ~bit
-        if wanted != value:
-            self._write_register(address, wanted)
+    def _receive(self, timer):
+        """SetRx; `timer` in steps of 15.625 us, 0xFFFFFF: until told otherwise."""
+        self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
