@@ -26,6 +26,7 @@ from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
 from gateway.logs import Tally
 from gateway.relay import Relay
+from gateway.setting_types import Address
 from gateway.settings import ChirpstackMqtt, Settings
 from gateway.sources.port import Source
 from gateway.sources.semtech_udp import SemtechUdpSource
@@ -40,6 +41,8 @@ _HOUSEKEEPING_S = 1.0
 _CLOCK_EVERY = 10
 _EXPIRE_EVERY = 60
 _EXPIRE_ROWS = 1000
+# Frames of an earlier start of the machine are dated no better than this.
+_OFFSET_MOVED_US = 50_000
 
 
 class Daemon:
@@ -52,6 +55,9 @@ class Daemon:
         self.gateways: dict[str, Source] = {}
         self.relays: tuple[Relay, ...] = ()
         self.expired = 0
+        self._noted_us = 0
+        self.addresses: list[Address] = []
+        self.status_address: Address | None = None
         self.started_us = self.clock.mono_us()
         self.spool: Spool
         self.calendar: Calendar
@@ -93,15 +99,15 @@ class Daemon:
         status = StatusServer(self) if self.settings.status is not None else None
         tasks: list[asyncio.Task[None]] = []
         try:
-            addresses = [await source.start() for source in sources]
-            where = None
+            self.addresses = [await source.start() for source in sources]
             if status is not None and self.settings.status is not None:
-                where = await status.start(self.settings.status.bind)
+                self.status_address = await status.start(self.settings.status.bind)
             for link, relay in zip(self._links, self.relays, strict=True):
                 tasks.append(asyncio.create_task(link.run(relay), name=f"link-{relay.name}"))
                 tasks.append(asyncio.create_task(relay.run(), name=f"relay-{relay.name}"))
             tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
-            _log.info("ready", extra={"sources": addresses, "status": where, "buffered": self.buffered})
+            ready = {"sources": self.addresses, "status": self.status_address, "buffered": self.buffered}
+            _log.info("ready", extra=ready)
             await self._until(stop, tasks)
         finally:
             for source in sources:
@@ -111,14 +117,17 @@ class Daemon:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._look_at_clock()
             _log.info("stopped", extra={"buffered": self.buffered})
 
     @staticmethod
     async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Wait for the order to stop. A task that ends by itself is a defect: it ends the daemon."""
         waiting = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            done, _ = await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         for task in done:
             if task is not waiting:
                 await task
@@ -146,7 +155,14 @@ class Daemon:
                 desk=self.desk,
                 tally=self.tally,
             )
-            rules = Rules(destination.device_spacing, destination.replay_per_second, destination.hold_without_listener)
+            rules = Rules(
+                spacing_us=destination.device_spacing,
+                replay_per_second=destination.replay_per_second,
+                hold=destination.hold_without_listener,
+                live_first=destination.live_frames == "live-first",
+                live_first_for_answers=destination.live_first_for_answers,
+                live_first_above=destination.live_first_above,
+            )
             turns = Turns(rules, backlog=spool.pending.get(number, 0) > 0)
             filter_ = Filter(destination.dev_addr_prefixes, destination.join_eui_prefixes, destination.lorawan_only)
             relays.append(
@@ -164,7 +180,15 @@ class Daemon:
             )
             self._links.append(link)
         self.relays = tuple(relays)
-        self.intake = Intake(spool, contexts, self.calendar, self.tally, lifetimes)
+        above = max((one.live_first_above for one in settings.destination), default=0)
+        self.intake = Intake(
+            spool,
+            contexts=contexts,
+            calendar=self.calendar,
+            tally=self.tally,
+            join_lifetime_us=lifetimes,
+            count_to=above + 1 if above else 0,
+        )
         self.intake.relays = self.relays
         spool.on_loss = self._lost
         for gateway_id in [self._only] if self._only else remembered:
@@ -180,6 +204,8 @@ class Daemon:
 
     def report(self, report: GatewayReport) -> None:
         """See `Sink.report`."""
+        for relay in self.relays:
+            relay.report(report)
 
     def concentrator(self, gateway_id: str, source: Source) -> None:
         """See `Sink.concentrator`."""
@@ -211,12 +237,13 @@ class Daemon:
             await asyncio.sleep(_HOUSEKEEPING_S)
 
     async def _look_at_clock(self) -> None:
+        """Keep the verified offset of the clocks in the spool; written only when it moved, to spare the card."""
         offset_us = self.calendar.refresh()
-        if offset_us is None:
+        if offset_us is None or abs(offset_us - self._noted_us) < _OFFSET_MOVED_US:
             return
-        noted = offset_us
+        self._noted_us = offset_us
         try:
-            await self.spool.call(lambda store: store.note_offset(noted))
+            await self.spool.call(lambda store: store.note_offset(offset_us))
         except SpoolError as error:
             self.tally.count(_log, "spool cannot write", str(error)[:60])
 

@@ -46,6 +46,11 @@ class Calendar:
         self._offsets[self._boot] = offset_us
         return offset_us
 
+    def utc_us(self, moment: Moment) -> int | None:
+        """Unix time of a moment in microseconds, if it can be vouched for."""
+        offset_us = self._offsets.get(moment.boot)
+        return None if offset_us is None else moment.mono_us + offset_us
+
     def age_us(self, moment: Moment) -> int | None:
         """Time since `moment`; None if it was before this start of the machine and no clock can bridge the gap."""
         if moment.boot == self._boot:
@@ -62,8 +67,7 @@ class Calendar:
             return Dated(utc_from_gps_us(uplink.gps_us), uplink.gps_us, "gps", age_us)
         if uplink.utc_us is not None:
             return Dated(uplink.utc_us, gps_from_utc_us(uplink.utc_us), "gps", age_us)
-        offset_us = self._offsets.get(moment.boot)
-        if offset_us is None:
+        utc_us = self.utc_us(moment)
+        if utc_us is None:
             return Dated(None, None, "none", age_us)
-        utc_us = moment.mono_us + offset_us
         return Dated(utc_us, gps_from_utc_us(utc_us), "ntp", age_us)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway import header
 from gateway.contexts import Contexts, Origin
@@ -24,10 +25,18 @@ from gateway.header import Kind
 from gateway.logs import Tally
 from gateway.relay import Relay
 from gateway.spool import Spool
-from gateway.store import NO_DEV_ADDR, Frame
+from gateway.store import NO_DEV_ADDR, Before, Frame
 from gateway.turns import Parcel
 
 _log = logging.getLogger(__name__)
+
+
+class _Kept(NamedTuple):
+    """What an append in progress is for."""
+
+    uplink: Uplink
+    wants_answer: bool
+    relays: tuple[Relay, ...]
 
 
 class Intake:
@@ -36,10 +45,12 @@ class Intake:
     def __init__(
         self,
         spool: Spool,
+        *,
         contexts: Contexts,
         calendar: Calendar,
         tally: Tally,
         join_lifetime_us: dict[int, int],
+        count_to: int = 0,
     ) -> None:
         self.relays: tuple[Relay, ...] = ()
         self.received = 0
@@ -49,12 +60,13 @@ class Intake:
         self._calendar = calendar
         self._tally = tally
         self._join_lifetime_us = join_lifetime_us
+        self._count_to = count_to
 
     def receive(self, uplinks: Sequence[Uplink]) -> asyncio.Future[bool]:
         """See `Sink.receive`. False: something could not be stored and must not be acknowledged."""
         moment = self._calendar.now()
         frames: list[Frame] = []
-        kept: list[tuple[Uplink, tuple[Relay, ...]]] = []
+        kept: list[_Kept] = []
         for uplink in uplinks:
             self.received += 1
             self.last_uplink_us = moment.wall_us
@@ -72,7 +84,7 @@ class Intake:
                 self._pass_on(seq, uplink, moment, relays)
             else:
                 frames.append(Frame(seq, front.dev_addr, moment, uplink.to_bytes(), numbers))
-                kept.append((uplink, relays))
+                kept.append(_Kept(uplink, front.wants_answer, relays))
         return self._store(frames, kept)
 
     def _judge(self, uplink: Uplink) -> header.Header | None:
@@ -95,13 +107,13 @@ class Intake:
             expires_us = moment.mono_us + self._join_lifetime_us[relay.number]
             relay.offer(Parcel(seq, NO_DEV_ADDR, moment, uplink, stored=False, expires_us=expires_us))
 
-    def _store(self, frames: list[Frame], kept: list[tuple[Uplink, tuple[Relay, ...]]]) -> asyncio.Future[bool]:
+    def _store(self, frames: list[Frame], kept: list[_Kept]) -> asyncio.Future[bool]:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if not frames:
             done.set_result(True)
             return done
         try:
-            appended = self._spool.append(frames)
+            appended = self._spool.append(frames, self._count_to)
         except SpoolError as error:
             self._unstored(frames, kept, error)
             done.set_result(False)
@@ -112,8 +124,8 @@ class Intake:
     def _stored(
         self,
         frames: list[Frame],
-        kept: list[tuple[Uplink, tuple[Relay, ...]]],
-        appended: asyncio.Future[list[dict[int, int]]],
+        kept: list[_Kept],
+        appended: asyncio.Future[list[dict[int, Before]]],
         done: asyncio.Future[bool],
     ) -> None:
         if appended.cancelled():
@@ -126,16 +138,15 @@ class Intake:
             return
         # The acknowledgement first: it has a deadline, the rest has not.
         done.set_result(True)
-        for frame, (uplink, relays), previous in zip(frames, kept, appended.result(), strict=True):
+        for frame, (uplink, wants_answer, relays), before in zip(frames, kept, appended.result(), strict=True):
             for relay in relays:
+                waited = before.get(relay.number, Before())
                 relay.offer(
-                    Parcel(frame.seq, frame.dev_addr, frame.moment, uplink, previous=previous.get(relay.number, 0))
+                    Parcel(frame.seq, frame.dev_addr, frame.moment, uplink, before=waited, wants_answer=wants_answer)
                 )
 
-    def _unstored(
-        self, frames: list[Frame], kept: list[tuple[Uplink, tuple[Relay, ...]]], error: BaseException
-    ) -> None:
+    def _unstored(self, frames: list[Frame], kept: list[_Kept], error: BaseException) -> None:
         """The disk failed. The frames are not acknowledged, but live service goes on as well as it can."""
         self._tally.count(_log, "uplink not stored", f"{type(error).__name__}: {error}"[:80])
-        for frame, (uplink, relays) in zip(frames, kept, strict=True):
+        for frame, (uplink, _, relays) in zip(frames, kept, strict=True):
             self._pass_on(frame.seq, uplink, frame.moment, relays)

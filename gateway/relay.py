@@ -13,8 +13,10 @@ from gateway.clock import Clock
 from gateway.dating import Calendar, Dated
 from gateway.errors import GatewayError, LinkLost, SpoolError
 from gateway.filters import Filter
+from gateway.frames import GatewayReport
 from gateway.logs import Tally
 from gateway.spool import Spool
+from gateway.statistics import Ledger, Sum
 from gateway.turns import Parcel, Turns, Verdict
 
 _log = logging.getLogger(__name__)
@@ -32,8 +34,14 @@ class Link(Protocol):
     async def run(self, relay: Relay) -> None:
         """Connect, stay connected, reconnect; until cancelled."""
 
+    def concentrator(self, gateway_id: str) -> None:
+        """A concentrator exists: be ready to relay for it."""
+
     def send(self, parcel: Parcel, dated: Dated, late: bool) -> asyncio.Future[Verdict]:
         """Send one frame; the future ends with the far end's word or LinkLost."""
+
+    def report(self, report: GatewayReport, utc_us: int | None) -> asyncio.Future[Verdict]:
+        """Send counters; `utc_us` is when they were counted, None if unknown."""
 
 
 class Relay:
@@ -59,12 +67,14 @@ class Relay:
         self.link = link
         self.delivered = 0
         self.delivered_late = 0
+        self.superseded = 0
         self.last_delivered_us: int | None = None
         self._spool = spool
         self._clock = clock
         self._calendar = calendar
         self._tally = tally
         self._wake = asyncio.Event()
+        self._ledger = Ledger()
         self._done: list[tuple[int, int]] = []
         self._flush_timer: asyncio.TimerHandle | None = None
 
@@ -85,6 +95,22 @@ class Relay:
         self.turns.offer(parcel)
         self._send_live()
         self._wake.set()
+
+    def report(self, report: GatewayReport) -> None:
+        """Counters of a concentrator: passed on while the destination takes messages, else added up."""
+        moment = self._calendar.now()
+        self._ledger.add(report, moment)
+        if self.flowing:
+            self._send_sums()
+
+    def _send_report(self, counted: Sum) -> None:
+        answer = self.link.report(counted.report, self._calendar.utc_us(counted.moment))
+
+        def answered(future: asyncio.Future[Verdict]) -> None:
+            if future.cancelled() or future.exception() is not None or future.result() is not Verdict.TAKEN:
+                self._ledger.add(counted.report, counted.moment)
+
+        answer.add_done_callback(answered)
 
     # From the link
 
@@ -167,8 +193,26 @@ class Relay:
             self.last_delivered_us = now_us
         if forget:
             self._forget(parcel)
+            if parcel.overtakes:
+                self._supersede(parcel)
         self._send_live()
         self._wake.set()
+
+    def _supersede(self, parcel: Parcel) -> None:
+        """Rule 5: older frames of the device could only be refused by the server now."""
+
+        def counted(future: asyncio.Future[int]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                self.superseded += future.result()
+
+        self._spool.call(lambda store: store.supersede(self.number, parcel.dev_addr, parcel.seq)).add_done_callback(
+            counted
+        )
+
+    def _send_sums(self) -> None:
+        """With every report, what has added up in an outage goes out as well: one message an hour of it."""
+        for counted in self._ledger.take():
+            self._send_report(counted)
 
     # Deleting what was delivered
 

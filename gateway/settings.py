@@ -32,6 +32,8 @@ _DAY = Duration.parse("1d")
 _LONGEST_AGE = Duration.parse("31d")
 _SMALLEST_SPOOL_BYTES = 1 << 20
 _MOST_PROBLEMS = 50
+# Frames of a device are counted up to here with every frame stored: the cost of an append must stay small.
+_MOST_COUNTED = 1000
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +81,10 @@ class _Destination(_Section, frozen=True):
     replay_per_second: float = 20.0
     # Rule 2: a join-accept must leave 5 s after the request (JOIN_ACCEPT_DELAY1), so 4 s is the last useful moment.
     join_lifetime: Duration = Duration.parse("4s")
+    # Rule 5: whether a frame just received overtakes the backlog of its device, which is then given up.
+    live_frames: Literal["history", "live-first"] = "history"
+    live_first_for_answers: bool = False
+    live_first_above: int = 0
     late_downlink_ack: Literal["too_late", "silent"] = "too_late"
 
 
@@ -263,6 +269,8 @@ class _Reader:
             self._say((*place, "replay_per_second"), "0.1 to 1000")
         if not 0 < destination.join_lifetime <= 5_000_000:
             self._say((*place, "join_lifetime"), "at most 5s: afterwards no join-accept can reach the device")
+        if not 0 <= destination.live_first_above <= _MOST_COUNTED:
+            self._say((*place, "live_first_above"), f"0 (never) to {_MOST_COUNTED} frames")
         for key in _FILE_KEYS:
             name = getattr(destination, key, "")
             if name and not settings.resolve(name).is_file():

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.errors import SpoolBusy, SpoolError
-from gateway.store import Frame, Lost, Row, Store
+from gateway.store import Before, Frame, Lost, Row, Store
 
 _log = logging.getLogger(__name__)
 
@@ -81,12 +81,12 @@ class Spool:
         self._next_seq += 1
         return self._next_seq - 1
 
-    def append(self, frames: Sequence[Frame]) -> asyncio.Future[list[dict[int, int]]]:
+    def append(self, frames: Sequence[Frame], count_to: int = 0) -> asyncio.Future[list[dict[int, Before]]]:
         """Store frames; see `Store.append` for the result. Raises SpoolBusy at once, SpoolError in the future."""
         if self._waiting_frames + len(frames) > _MOST_WAITING_FRAMES:
             raise SpoolBusy("the disk cannot follow")
         self._waiting_frames += len(frames)
-        return self._submit(lambda store: store.append(frames), len(frames))
+        return self._submit(lambda store: store.append(frames, count_to), len(frames))
 
     def forget(self, destination: int, delivered: Iterable[tuple[int, int]]) -> asyncio.Future[None]:
         """A destination has acknowledged these (DevAddr, seq)."""

@@ -77,6 +77,15 @@ class Frame(NamedTuple):
     destinations: tuple[int, ...]
 
 
+class Before(NamedTuple):
+    """What of the same device waited for a destination when a frame was stored: the newest seq (0: nothing), and how
+    many frames, counted no further than asked.
+    """
+
+    seq: int = 0
+    frames: int = 0
+
+
 class Row(NamedTuple):
     """An uplink out of the store. `copies` are the seqs of identical frames right behind it, forgotten with it."""
 
@@ -174,16 +183,17 @@ class Store:
         self._destinations[number] = name
         return number
 
-    def append(self, frames: Sequence[Frame]) -> list[dict[int, int]]:
-        """Store frames. For each: destination -> seq of the frame of the same device that waited there last, or 0."""
+    def append(self, frames: Sequence[Frame], count_to: int = 0) -> list[dict[int, Before]]:
+        """Store frames. For each: destination -> what waited there before it, counted up to `count_to` frames."""
         if frames and frames[-1].seq > self._ceiling:
             self._ceiling = frames[-1].seq + _SEQ_STEP
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seq_ceiling', ?)", (self._ceiling,))
-        before: list[dict[int, int]] = []
+        before: list[dict[int, Before]] = []
         for seq, dev_addr, moment, body, destinations in frames:
-            last: dict[int, int] = {}
+            last: dict[int, Before] = {}
             for destination in destinations:
-                last[destination] = self._newest(destination, dev_addr) if self.pending[destination] else 0
+                waits = self.pending[destination] > 0
+                last[destination] = self._waiting(destination, dev_addr, count_to) if waits else Before()
                 self._db.execute("INSERT INTO pending VALUES (?, ?, ?)", (destination, dev_addr, seq))
                 self.pending[destination] += 1
             self._db.execute(
@@ -193,12 +203,21 @@ class Store:
             before.append(last)
         return before
 
-    def _newest(self, destination: int, dev_addr: int) -> int:
-        row = self._db.execute(
-            "SELECT seq FROM pending WHERE destination = ? AND dev_addr = ? ORDER BY seq DESC LIMIT 1",
-            (destination, dev_addr),
-        ).fetchone()
-        return row[0] if row else 0
+    def _waiting(self, destination: int, dev_addr: int, count_to: int) -> Before:
+        seqs = self._db.execute(
+            "SELECT seq FROM pending WHERE destination = ? AND dev_addr = ? ORDER BY seq DESC LIMIT ?",
+            (destination, dev_addr, max(1, count_to)),
+        ).fetchall()
+        return Before(seqs[0][0], len(seqs)) if seqs else Before()
+
+    def supersede(self, destination: int, dev_addr: int, seq: int) -> int:
+        """A destination does not want frames of a device older than `seq` any more; how many those were."""
+        older = self._db.execute(
+            "SELECT dev_addr, seq FROM pending WHERE destination = ? AND dev_addr = ? AND seq < ?",
+            (destination, dev_addr, seq),
+        ).fetchall()
+        self.forget(destination, older)
+        return len(older)
 
     def forget(self, destination: int, delivered: Iterable[tuple[int, int]]) -> None:
         """A destination is done with these (DevAddr, seq)."""

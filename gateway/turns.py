@@ -9,8 +9,9 @@ the far end, and sends what comes out. One object a destination.
     busy      a device with a frame in flight, or whose last frame was acknowledged less than the spacing ago.
     hold      the far end takes messages but nobody listens there: only one probe at a time, with growing pauses.
 
-Order (rule 3): a frame is sent only if all earlier frames of its device, for this destination, are settled. The one
-exception are twins: the same bytes heard by two concentrators are sent together, so that the server merges them.
+Order (rule 3): a frame is sent only if all earlier frames of its device, for this destination, are settled. Two
+exceptions: twins, the same bytes heard by two concentrators, are sent together, so that the server merges them; and
+where the settings say so, a live frame overtakes the backlog of its device, which is then given up (rule 5).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from enum import Enum
 from typing import Literal, NamedTuple
 
 from gateway.frames import Moment, Uplink
-from gateway.store import NO_DEV_ADDR, Row
+from gateway.store import NO_DEV_ADDR, Before, Row
 
 # mosquitto lets 20 unacknowledged messages pass towards a subscriber; more would only queue there.
 WINDOW = 20
@@ -55,8 +56,9 @@ class Verdict(Enum):
 class Parcel(NamedTuple):
     """A frame on its way to one destination.
 
-    `stored` frames come back after a failure; others live only until `expires_us`. `previous` is the seq of the frame
-    of the same device that waited last when this one was stored (0: none).
+    `stored` frames come back after a failure; others live only until `expires_us`. `before` is what of the same device
+    waited when this one was stored. `wants_answer`: the device waits for a downlink. `overtakes`: sent before the
+    backlog of its device, which is worth nothing once this frame is delivered.
     """
 
     seq: int
@@ -65,18 +67,26 @@ class Parcel(NamedTuple):
     uplink: Uplink
     stored: bool = True
     expires_us: int = 0
-    previous: int = 0
+    before: Before = Before()
+    wants_answer: bool = False
     copies: tuple[int, ...] = ()
-    live: bool = True
+    overtakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings of one destination. Times in microseconds."""
+    """Settings of one destination. Times in microseconds.
+
+    Rule 5: a live frame waits behind the backlog of its device, unless `live_first`, or it wants an answer and
+    `live_first_for_answers`, or more than `live_first_above` frames wait (0: never).
+    """
 
     spacing_us: int = 1_000_000
     replay_per_second: float = 20.0
     hold: Literal["auto", "on", "off"] = "auto"
+    live_first: bool = False
+    live_first_for_answers: bool = False
+    live_first_above: int = 0
 
 
 @dataclass(slots=True)
@@ -171,26 +181,41 @@ class Turns:
             if not self.up or len(self._in_flight) >= WINDOW:
                 return None
             self._live.popleft()
-            if not parcel.stored or (self._hold is None and self._clear(parcel, now_us)):
+            if not parcel.stored:
                 return parcel
+            if self._hold is None and self._spaced(parcel, now_us):
+                if parcel.before.seq <= self._settled.get(parcel.dev_addr, 0) or self._twin(parcel, now_us):
+                    return parcel
+                if self._overtakes(parcel):
+                    return parcel._replace(overtakes=True)
             self.backlog = True
         return None
 
-    def _clear(self, parcel: Parcel, now_us: int) -> bool:
-        """Whether nothing of the frame's device has to go before it."""
-        flying = self._flying.get(parcel.dev_addr)
-        if flying is not None:
-            return self._twins(parcel, flying.parcel.uplink.phy_payload, flying.sent_us, now_us)
-        if parcel.previous > self._settled.get(parcel.dev_addr, 0):
-            return False
+    def _spaced(self, parcel: Parcel, now_us: int) -> bool:
+        """Whether the device is neither in flight nor just served; twins may go together."""
+        if parcel.dev_addr in self._flying:
+            return self._twin(parcel, now_us)
         resting = self._resting.get(parcel.dev_addr)
-        if resting is None or now_us - resting.settled_us >= _LEAST_SPACING_US:
-            return True
-        return self._twins(parcel, resting.phy_payload, resting.sent_us, now_us)
+        return resting is None or now_us - resting.settled_us >= _LEAST_SPACING_US or self._twin(parcel, now_us)
 
-    @staticmethod
-    def _twins(parcel: Parcel, phy_payload: bytes, sent_us: int, now_us: int) -> bool:
+    def _twin(self, parcel: Parcel, now_us: int) -> bool:
+        """Whether the same bytes have been sent a moment ago."""
+        flying, resting = self._flying.get(parcel.dev_addr), self._resting.get(parcel.dev_addr)
+        if flying is not None:
+            phy_payload, sent_us = flying.parcel.uplink.phy_payload, flying.sent_us
+        elif resting is not None:
+            phy_payload, sent_us = resting.phy_payload, resting.sent_us
+        else:
+            return False
         return parcel.uplink.phy_payload == phy_payload and now_us - sent_us < _TWIN_US
+
+    def _overtakes(self, parcel: Parcel) -> bool:
+        rules = self.rules
+        return (
+            rules.live_first
+            or (rules.live_first_for_answers and parcel.wants_answer)
+            or 0 < rules.live_first_above < parcel.before.frames
+        )
 
     # Backlog
 
@@ -232,7 +257,7 @@ class Turns:
             self.cursor = row.dev_addr
             if row.dev_addr in self._flying or row.dev_addr in self._resting or row.dev_addr in queued:
                 continue
-            parcels.append(Parcel(row.seq, row.dev_addr, row.moment, row.uplink, copies=row.copies, live=False))
+            parcels.append(Parcel(row.seq, row.dev_addr, row.moment, row.uplink, copies=row.copies))
         self._tokens -= len(parcels)
         if complete and not rows:
             self.backlog = waiting > sum(1 for sent in self._in_flight.values() if sent.parcel.stored)

@@ -16,6 +16,8 @@ import logging
 import ssl
 from collections.abc import Callable
 
+from google.protobuf.message import Message
+
 from gateway.contexts import Contexts
 from gateway.dating import Dated
 from gateway.downlinks import Desk
@@ -24,7 +26,7 @@ from gateway.filters import Filter
 from gateway.forwarders import chirpstack_messages as messages
 from gateway.forwarders import mqtt
 from gateway.forwarders.backoff import Backoff
-from gateway.frames import Downlink, TxStatus
+from gateway.frames import Downlink, GatewayReport, TxStatus
 from gateway.logs import Tally
 from gateway.relay import Relay
 from gateway.settings import ChirpstackMqtt
@@ -108,14 +110,19 @@ class ChirpstackLink:
                 if not relay.turns.up:
                     backoff.reset()
                     relay.link_up()
-                news = asyncio.create_task(self._news.wait())
-                await asyncio.wait((news, connection.closed), return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
+                await self._something_new(connection)
             return connection.closed.result()
         finally:
             self._connection = None
             if not connection.closed.done():
                 await self._farewell(connection, announced)
+
+    async def _something_new(self, connection: mqtt.Connection) -> None:
+        news = asyncio.create_task(self._news.wait(), name="news")
+        try:
+            await asyncio.wait((news, connection.closed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
 
     async def _announce(self, connection: mqtt.Connection, gateway_ids: list[str]) -> None:
         """Rule 13: ONLINE only after the subscription to the commands is acknowledged."""
@@ -149,16 +156,21 @@ class ChirpstackLink:
 
     def send(self, parcel: Parcel, dated: Dated, late: bool) -> asyncio.Future[Verdict]:
         """See `Link.send`."""
+        uplink = parcel.uplink
+        context = self._contexts.write(parcel.seq, uplink.context)
+        frame = messages.uplink_frame(uplink, context, dated, late, _marks(parcel, dated) if late else {})
+        return self._publish_judged(uplink.gateway_id, "event/up", frame)
+
+    def report(self, report: GatewayReport, utc_us: int | None) -> asyncio.Future[Verdict]:
+        """See `Link.report`."""
+        return self._publish_judged(report.gateway_id, "event/stats", messages.stats(report, utc_us))
+
+    def _publish_judged(self, gateway_id: str, tail: str, message: Message) -> asyncio.Future[Verdict]:
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         if self._connection is None:
             verdict.set_exception(LinkLost("not connected"))
             return verdict
-        uplink = parcel.uplink
-        context = self._contexts.write(parcel.seq, uplink.context)
-        frame = messages.uplink_frame(uplink, context, dated, late, _marks(parcel, dated) if late else {})
-        published = self._connection.publish(
-            self._topic(uplink.gateway_id, "event/up"), messages.write(frame, self._as_json)
-        )
+        published = self._connection.publish(self._topic(gateway_id, tail), messages.write(message, self._as_json))
         published.add_done_callback(lambda future: _judge(future, verdict))
         return verdict
 

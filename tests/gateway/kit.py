@@ -4,6 +4,7 @@ and the gateway as a real process.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
@@ -19,7 +20,10 @@ import paho.mqtt.client as paho
 from chirpstack_api import gw
 
 from bench.broker import Broker
+from gateway.clock import SystemClock
+from gateway.daemon import Daemon
 from gateway.frames import Crc, LoRa, Uplink
+from gateway.settings import load
 
 EUI = "0016c001ff10a235"
 PATIENCE_S = 20.0
@@ -291,6 +295,75 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.stop()
+
+
+class ShiftClock(SystemClock):
+    """Real clocks that can be put forward, and a machine that can be restarted."""
+
+    def __init__(self, boot_id: str = "boot-a", verified: bool = True) -> None:
+        super().__init__()
+        self.is_verified = verified
+        self.boot_name = boot_id
+        self.forward_us = 0
+        self.wall_error_us = 0
+
+    @property
+    def boot_id(self) -> str:
+        return self.boot_name
+
+    def mono_us(self) -> int:
+        return super().mono_us() + self.forward_us
+
+    def wall_us(self) -> int:
+        return super().wall_us() + self.forward_us + self.wall_error_us
+
+    def verified(self) -> bool:
+        return self.is_verified
+
+    def advance(self, seconds: float) -> None:
+        self.forward_us += round(seconds * 1e6)
+
+
+class GatewayThread:
+    """The daemon in a thread of the test, so that the test can move its clock."""
+
+    def __init__(self, config: Path, clock: ShiftClock) -> None:
+        self.clock = clock
+        self._loop = asyncio.new_event_loop()
+        self._error: BaseException | None = None
+        self._stop: asyncio.Event | None = None
+        self.daemon = Daemon(load(config), clock)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        wait_for(lambda: bool(self.daemon.addresses) or self._error is not None, "gateway ready")
+        if self._error is not None:
+            raise self._error
+        self.address = (self.daemon.addresses[0].host, self.daemon.addresses[0].port)
+
+    def _run(self) -> None:
+        async def scenario() -> None:
+            self._stop = asyncio.Event()
+            await self.daemon.run(self._stop)
+
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(scenario())
+        except BaseException as error:
+            self._error = error
+
+    def up(self) -> None:
+        wait_for(lambda: all(relay.flowing for relay in self.daemon.relays), "destinations up")
+
+    def stop(self) -> None:
+        if self._thread.is_alive() and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE_S)
+
+    def __enter__(self) -> GatewayThread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def write_settings(directory: Path, broker_url: str, extra: str = "", destination: str = "") -> Path:

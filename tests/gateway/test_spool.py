@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import SpoolBusy, SpoolError, SpoolForeign
 from gateway.frames import Moment
 from gateway.spool import Spool
-from gateway.store import Frame, Store
+from gateway.store import Before, Frame, Store
 from tests.gateway.kit import data_frame, uplink
 
 MOMENT = Moment(1, 0, 0)
@@ -71,9 +71,12 @@ def test_identical_copies_are_merged_into_the_first_with_the_best_signal(store: 
 
 def test_append_tells_what_waited_before_for_each_destination(store: Store) -> None:
     one, two = store.destination("one"), store.destination("two")
-    assert write(store, frame(1, 7, (one, two)), frame(2, 7, (one,))) == [{one: 0, two: 0}, {one: 1}]
+    assert write(store, frame(1, 7, (one, two)), frame(2, 7, (one,))) == [
+        {one: Before(), two: Before()},
+        {one: Before(1, 1)},
+    ]
     store.forget(one, [(7, 1), (7, 2)])
-    assert write(store, frame(3, 7, (one, two))) == [{one: 0, two: 1}]
+    assert write(store, frame(3, 7, (one, two))) == [{one: Before(), two: Before(1, 1)}]
 
 
 def test_a_frame_is_gone_when_its_last_destination_has_it(store: Store) -> None:

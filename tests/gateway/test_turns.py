@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.frames import Moment
-from gateway.store import NO_DEV_ADDR, Row
+from gateway.store import NO_DEV_ADDR, Before, Row
 from gateway.turns import WINDOW, Parcel, Rules, Turns, Verdict
 from tests.gateway.kit import data_frame, uplink
 
@@ -19,7 +19,7 @@ S = 1_000_000
 
 def parcel(seq: int, dev_addr: int, previous: int = 0, **changes: Any) -> Parcel:
     phy_payload = changes.pop("phy", data_frame(dev_addr, seq))
-    return Parcel(seq, dev_addr, Moment(1, 0, 0), uplink(phy_payload), previous=previous, **changes)
+    return Parcel(seq, dev_addr, Moment(1, 0, 0), uplink(phy_payload), before=Before(previous), **changes)
 
 
 def fleeting(seq: int, expires_us: int) -> Parcel:
