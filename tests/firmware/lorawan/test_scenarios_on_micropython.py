@@ -7,7 +7,15 @@ import pytest
 from tests.on_micropython import run_on_micropython
 
 HERE = Path(__file__).parent
-MODULES = ["test_airtime", "test_mac_commands", "test_mac_data", "test_mac_join", "test_power_cuts", "test_store"]
+MODULES = [
+    "test_airtime",
+    "test_class_c",
+    "test_mac_commands",
+    "test_mac_data",
+    "test_mac_join",
+    "test_power_cuts",
+    "test_store",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -45,7 +45,7 @@ class JitteryTime(HostTime):
 
 
 class Rig:
-    def __init__(self, time=None, radio_facts=facts.RADIO, **model):
+    def __init__(self, time=None, radio_facts=facts.RADIO, driver=SX1262, **model):
         self.schedule = Schedule()
         self.air = Air(self.schedule, fading_db=0)
         settings = {"tcxo_mv": 1800, "antenna_gain_dbi_x10": radio_facts["antenna_gain_dbi_x10"], **model}
@@ -55,7 +55,7 @@ class Rig:
         self.air.add_gateway(self.station)
         spi = HostSPI(self.schedule, 4_000_000)
         self.clock = Clock(time(self.schedule) if time else HostTime(self.schedule))
-        self.radio = SX1262(
+        self.radio = driver(
             spi,
             spi.attach(self.model),
             HostPin(self.model.busy),
