@@ -10,7 +10,7 @@ _STRIDE = 6
 _COLUMNS = (3, 4, 5)  # kinds of encoder.py that hold several readings
 
 
-def parts(table, values, flags, buf, limit, step_min):  # noqa: PLR0917 - as encode_into
+def parts(table, values, flags, buf, limit, step_min):
     """Yield the number of bytes of one part after the other, each encoded into `buf`; the newest first.
 
     Send (or copy) `buf[:n]` before asking for the next. `step_min` are the minutes between two readings. The age in

@@ -48,7 +48,7 @@ _CLIP = const(8)  # added to the kind: a value beyond the limits is sent as the 
 _STRIDE = const(6)
 
 
-def encode_into(table, values, flags, buf, limit, first=0, end=-1):  # noqa: PLR0917 - no objects on this path
+def encode_into(table, values, flags, buf, limit, first=0, end=-1):
     """Encode `values` (in the order of `table.FIELDS`) into `buf` and return the number of bytes.
 
     A value is a whole number in the quantity's unit (see quantities.toml), None or a fault word for "no valid
@@ -74,7 +74,7 @@ def size_of(table, values, flags, first=0, end=-1):
     return _report(None, table, values, flags, len(table.FIELDS), first, end)
 
 
-def _report(buf, table, values, flags, cut, first, end):  # noqa: PLR0917 - no objects on this path
+def _report(buf, table, values, flags, cut, first, end):
     # With buf None this only counts: one code path, so measuring and writing cannot disagree.
     if table.BASE < 0:
         return _map(buf, table, values, flags)
@@ -123,7 +123,7 @@ def _map(buf, table, values, flags):
     return pos
 
 
-def _field(buf, pos, spec, k, value, first, end):  # noqa: PLR0917 - no objects on this path
+def _field(buf, pos, spec, k, value, first, end):
     if value is None or isinstance(value, str):
         return _simple(buf, pos, 0xF6)
     kind = spec[k] & 7

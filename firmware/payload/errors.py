@@ -30,7 +30,7 @@ class PayloadTooLong(PayloadError):
     """
 
     def __init__(self, size, limit):
-        PayloadError.__init__(self, "report needs %d bytes, %d are free" % (size, limit))
+        super().__init__("report needs %d bytes, %d are free" % (size, limit))
         self.size = size
         self.limit = limit
 
@@ -51,6 +51,6 @@ class CommandError(PayloadError):
     """
 
     def __init__(self, seq, refusals):
-        PayloadError.__init__(self, "command %d refused: %s" % (seq, refusals))
+        super().__init__("command %d refused: %s" % (seq, refusals))
         self.seq = seq
         self.refusals = refusals
