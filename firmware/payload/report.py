@@ -132,6 +132,8 @@ class Catalog:
             if key not in known:
                 raise ReportError("%s: no field of profile %s; there are %s" % (key, name, ", ".join(table.FIELDS)))
         for i, field in enumerate(about["fields"]):
+            if field["name"] == "flags":
+                continue  # key 0 of a map; told apart from values, as everywhere
             if field["name"] in report:
                 values[i] = _to_node(field, report[field["name"]])
             elif i < table.BASE:
@@ -435,14 +437,16 @@ def _times(about, values, readings, received):
         return newest
     step = about["split"].get("step_min") or values.get(about["split"].get("step"))
     if not step:
-        return None
+        return [None] * readings
     return [newest - timedelta(minutes=step * (readings - 1 - i)) for i in range(readings)]
 
 
 def _iso(time):
-    """ISO 8601 in UTC with milliseconds and Z, as JavaScript's toISOString."""
+    """ISO 8601 in UTC with milliseconds and Z, as JavaScript's toISOString; None stays None."""
     from datetime import timezone
 
+    if time is None:
+        return None
     return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

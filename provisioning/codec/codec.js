@@ -124,8 +124,8 @@ function report(name, base, places, step, item, time) {
   });
   for (i = 0; i < 16; i++) if (flags >> i & 1) data.flags.push(FLAGS[i] || "bit " + i);
   if (time) {
-    // Reading i of n was taken at reception - age - (n - 1 - i) * step.
-    for (i = readings || 1; i--; ) times.push(new Date(new Date(time) - ((data.age || 0) + i * (data[step] || step || 0)) * 6e4).toISOString());
+    // Reading i of n was taken at reception - age - (n - 1 - i) * step; null where the step is not known.
+    for (i = readings || 1; i--; ) times.push(new Date(new Date(time) - ((data.age || 0) + i * (data[step] || step || 0)) * 6e4).toJSON());
     data.time = step ? times : times[0];
   }
   return { data: data, warnings: data.warnings };
