@@ -69,14 +69,13 @@ def serve(control: socket.socket) -> None:
     poll.register(control, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
     while True:
-        poll.poll()
+        ready = [fd for fd, _ in poll.poll()]
         with contextlib.suppress(BlockingIOError):
             os.read(wake_read, 512)
         report_ends(control, children)
-        try:
-            message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            continue
+        if control.fileno() not in ready:
+            continue  # asked beforehand: recv_fds of CPython 3.11 drops its flags, MSG_DONTWAIT too, and would block
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
         if not message:
             break
         console, bus = descriptors
