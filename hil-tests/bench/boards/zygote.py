@@ -65,6 +65,7 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     children: set[int] = set()
+    control.setblocking(False)  # `recv_fds` drops its flags argument (CPython 3.11), so MSG_DONTWAIT would do nothing
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
