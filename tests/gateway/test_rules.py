@@ -115,6 +115,8 @@ def test_rule_05_a_live_frame_waits_behind_its_backlog_or_replaces_it(
         for counter in (1, 2, 3):
             outage.forwarder.push(rxpk(data_frame(1, counter)))
         with outage.over(1) as listener:
+            relay = outage.gateway.daemon.relays[0]
+            wait_for(lambda: relay.delivered == 1 and relay.turns.in_flight == 0, "acknowledgement of the first frame")
             outage.clock.advance(0.6)  # half a second must lie between two frames of a device
             outage.forwarder.push(rxpk(data_frame(1, 9, confirmed=True)))
             listener.wait_uplinks(len(expected))
