@@ -22,8 +22,8 @@ from typing import Any
 from provisioning.errors import BoardError, BoardSilent, PortError
 
 SERIAL_TIMEOUT_S = 1.0  # of one read; finite also on a pseudo terminal, where mpremote would block
-PROMPT_TRIES = 3
-PROMPT_DEADLINE_S = 8.0  # of one try, soft reset included
+PROMPT_TRIES = 2
+PROMPT_DEADLINE_S = 6.0  # of one try, soft reset included
 CHUNK_BYTES = 1024  # a chunk and its literal must fit into the heap of the smallest board
 
 # Helpers on the board. Names start with `_s` so as not to meet anything else in the prompt's namespace.

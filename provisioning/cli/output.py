@@ -18,7 +18,8 @@ from provisioning.errors import SpatzError
 from provisioning.messages import explain, phrase
 from provisioning.redaction import RedactingFormatter, Redactor
 
-_WORDS = {"done": "OK", "skipped": "SKIP", "failed": "FAIL", "begin": "..", "progress": ".."}
+PASSING_WIDTH = 79  # so that an old terminal does not break the line that is overwritten
+_WORDS = {"done": "OK", "skipped": "SKIP", "failed": "FAIL"}
 _COLOURS = {"done": "32", "skipped": "36", "failed": "31"}
 
 
@@ -75,28 +76,42 @@ class Output:
         if report.outcome in ("done", "failed"):
             event["seconds"] = round(report.seconds, 3)
         self.event({**event, **report.detail})
+        if report.outcome in ("begin", "progress"):
+            self._passing(report)
+        else:
+            self._clear_passing()
+            self.line(self._step_line(report))
+
+    def _passing(self, report: StepReport) -> None:
+        """What goes on at the moment: on a terminal one line that the next one overwrites, else only what matters."""
+        name = self.say(f"step-{report.step}")
         if report.outcome == "progress":
-            if self._coloured():
-                self._err().write(f"\r\x1b[K   {self.redactor.clean(report.detail['text'])}\r")
-                self._err().flush()
-            return
-        self.line(self._step_line(report))
+            remark = report.detail["text"]
+        elif report.detail["interrupted"]:
+            remark = self.say("say-interrupted")
+        elif report.detail["attempt"] > 1:
+            remark = self.say("say-begin", attempt=report.detail["attempt"])
+        else:
+            remark = ""
+        if self._coloured():
+            self._out().write(f"\r\x1b[K...   {name}  {self.redactor.clean(remark)}"[:PASSING_WIDTH])
+            self._out().flush()
+        elif remark and report.outcome == "begin":
+            self.line(f"...   {name}  {remark}")
+
+    def _clear_passing(self) -> None:
+        if self._coloured():
+            self._out().write("\r\x1b[K")
 
     def _step_line(self, report: StepReport) -> str:
         word, name = _WORDS[report.outcome].ljust(4), self.say(f"step-{report.step}")
-        if self._coloured() and report.outcome in _COLOURS:
+        if self._coloured():
             word = f"\x1b[{_COLOURS[report.outcome]}m{word}\x1b[0m"
-        parts = [word, name]
-        if report.outcome == "begin":
-            if report.detail.get("interrupted"):
-                parts.append(self.say("say-interrupted"))
-            elif report.detail["attempt"] > 1:
-                parts.append(self.say("say-begin", attempt=report.detail["attempt"]))
-        elif report.outcome == "skipped":
-            parts.append(self.say("say-skipped"))
-        elif report.outcome == "done":
-            parts += [f"{report.seconds:.1f} s", _told(report.detail)]
-        return "  ".join(parts).rstrip()
+        if report.outcome == "skipped":
+            return f"{word}  {name}  {self.say('say-skipped')}"
+        if report.outcome == "done":
+            return f"{word}  {name}  {report.seconds:.1f} s  {_told(report.detail)}".rstrip()
+        return f"{word}  {name}"
 
     def error(self, error: SpatzError, *, node: str | None = None) -> None:
         """What happened, why, and what to do next."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from provisioning import uf2_drive
 from provisioning.errors import BoardSilent, WrongBoard
 from provisioning.esptool import Esptool
 from provisioning.images import chip_name
@@ -41,12 +42,16 @@ class Identify:
             unit = Esptool(work, chip_name(facts.FIRMWARE["chip_id"])).read_mac()
             work.confirm_unit(unit)
             return {"unit": unit, "by": "boot ROM", "chip": facts.MCU}
+        will_flash = kind == "uf2" and work.settings.firmware.image is not None
+        in_boot_loader = {"unit": None, "by": "boot drive", "chip": facts.MCU}
+        # The boot loader of these chips tells one unit from another by nothing: it is read after flashing.
+        if will_flash and (work.options.boot_drive or uf2_drive.find_drive()):
+            return in_boot_loader
         try:
             found = work.link().describe()
         except BoardSilent:
-            # The boot ROM of these chips tells one from another by nothing: the unit is read after flashing.
-            if kind == "uf2" and work.settings.firmware.image is not None:
-                return {"unit": None, "by": "boot drive", "chip": facts.MCU}
+            if will_flash:
+                return in_boot_loader
             raise
         check_machine(found["machine"], facts.MCU, work.settings.board)
         return {"unit": found["unit"], "by": "MicroPython " + found["release"], "chip": facts.MCU}
