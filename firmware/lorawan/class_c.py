@@ -25,7 +25,7 @@ class ClassCMac(Mac):
         super().__init__(region, store, random_u32, device)
         self.groups = Groups(store)
         self._rxc = Window()
-        self._moved = None  # (freq_hz, data rate, end in ms) of a multicast session
+        self._moved = None  # (freq_hz, data rate, start and end in ms) of a multicast session
         self._ack_until_ms = None
 
     def start(self, now_ms):
@@ -40,16 +40,25 @@ class ClassCMac(Mac):
         rxc, link = self._rxc, self._link
         rxc.freq_hz, data_rate = link.rx2_hz, link.rx2_dr
         if self._moved is not None:
-            if now_ms < self._moved[2]:
-                rxc.freq_hz, data_rate = self._moved[0], self._moved[1]
-            else:
+            if now_ms >= self._moved[3]:
                 self._moved = None
+            elif now_ms >= self._moved[2]:
+                rxc.freq_hz, data_rate = self._moved[0], self._moved[1]
         rxc.sf, rxc.bw_hz = self._region.DATA_RATES[data_rate]
         return rxc
 
-    def move_rxc(self, freq_hz, data_rate, end_ms):
-        """A multicast session: listen elsewhere until `end_ms`. RX1 and RX2 stay where they are."""
-        self._moved = (freq_hz, data_rate, end_ms)
+    def move_rxc(self, freq_hz, data_rate, start_ms, end_ms):
+        """A multicast session: listen elsewhere for that time. RX1 and RX2 stay where they are."""
+        self._moved = (freq_hz, data_rate, start_ms, end_ms)
+
+    def can_listen(self, freq_hz):
+        """Whether the region has downlinks on this frequency."""
+        return self._link.plan.allows(freq_hz)
+
+    @property
+    def data_rates(self):
+        """How many data rates the device knows."""
+        return len(self._region.DATA_RATES)
 
     def join(self, now_ms):
         """As `Mac.join`; nothing is heard on RXC meanwhile."""

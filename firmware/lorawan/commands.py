@@ -37,11 +37,11 @@ _KEEP = 0x0F  # in LinkADRReq: leave data rate or power as they are
 _BATTERY_UNKNOWN = 255
 
 
-def execute(link, commands, snr_db_x4, battery_level, asked=0):
+def execute(link, commands, snr_db_x4, battery_level, asked=0, age_ms=0):
     """Carry out the MAC `commands` of one downlink; gives the list of events.
 
     `snr_db_x4` of that downlink; `battery_level()` 0 external, 1..254, 255 unknown; `asked`: bits 1 << CID of
-    the requests that the uplink before it carried.
+    the requests that the uplink before it carried, and ended `age_ms` ago.
     """
     events = []
     changed = False
@@ -62,7 +62,7 @@ def execute(link, commands, snr_db_x4, battery_level, asked=0):
                 events.append(LinkCheck(body[0], body[1]))
         elif cid == DEVICE_TIME:
             if asked & 1 << DEVICE_TIME:
-                events.append(NetworkTime(u24(body, 0) | body[3] << 24, body[4]))
+                events.append(NetworkTime(u24(body, 0) | body[3] << 24, body[4], age_ms))
         elif cid == DEV_STATUS:
             _answer_status(link, snr_db_x4, battery_level)
         elif cid in _SETTERS:

@@ -62,11 +62,15 @@ class LinkCheck:
 
 
 class NetworkTime:
-    """Answer to `request_time`: GPS time at the end of the uplink that asked, in seconds and 1/256 s."""
+    """Answer to `request_time`: GPS time at the end of the uplink that asked, in seconds and 1/256 s.
 
-    def __init__(self, gps_s, fraction_256):
+    `age_ms`: about how long ago that was when the answer was complete.
+    """
+
+    def __init__(self, gps_s, fraction_256, age_ms):
         self.gps_s = gps_s
         self.fraction_256 = fraction_256
+        self.age_ms = age_ms
 
 
 class Repeat:

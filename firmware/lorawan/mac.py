@@ -346,7 +346,8 @@ class Mac:
             requests = parts.decrypted(session.nwk_key, fcnt)
         else:
             requests = parts.fopts
-        events = commands.execute(link, requests, heard.snr_db_x4, self._battery_level, self._asked)
+        age_ms = self._outgoing.age_ms(len(parts.raw), heard.window)
+        events = commands.execute(link, requests, heard.snr_db_x4, self._battery_level, self._asked, age_ms)
         if any(isinstance(event, SettingsChanged) for event in events):
             self._records.save_cold()
         self._records.save_hot(now_ms)

@@ -70,6 +70,11 @@ class Outgoing:
         rx1_hz = link.plan.rx1_hz(self._channel)
         self._windows(rx1_ms, rx1_ms + RX2_AFTER_RX1_MS, rx1_hz, rx1_dr, link.rx2_dr, link.rx2_hz)
 
+    def age_ms(self, length, number):
+        """How long ago the uplink ended, when a downlink of `length` bytes in window `number` is complete."""
+        window = self._exchange.rx2 if number == 2 else self._exchange.rx1
+        return window.delay_ms + airtime_us(length, window.sf, window.bw_hz, crc=False) // 1000
+
     def repeat(self, now_ms, earliest_ms):
         """Put the same frame on another channel; gives when it may go out, or None when that is never."""
         exchange = self._exchange

@@ -178,13 +178,14 @@ def test_groups_survive_a_reset_and_are_deleted_for_good():
 
 def test_a_multicast_session_moves_rxc_for_its_time_and_not_rx2():
     device = joined()
-    device.mac.move_rxc(868_100_000, 5, device.now_ms + 100_000)
+    device.mac.move_rxc(868_100_000, 5, device.now_ms + 10_000, device.now_ms + 100_000)
 
-    window = device.mac.listening(device.now_ms)
+    assert device.mac.listening(device.now_ms).freq_hz == 869_525_000
+    window = device.mac.listening(device.now_ms + 10_000)
     assert (window.freq_hz, window.sf) == (868_100_000, 7)
     device.now_ms += 60_000
     assert device.mac.send(1, b"x", device.now_ms).rx2.freq_hz == 869_525_000
-    assert device.mac.listening(device.now_ms + 100_001).freq_hz == 869_525_000
+    assert device.mac.listening(device.now_ms + 100_000).freq_hz == 869_525_000
 
 
 def test_group_keys_are_those_of_the_published_vectors():
