@@ -48,7 +48,7 @@ class Transmission:
         return self.start_us + lora.header_end_us(self.sf, self.bw_hz, self.preamble)
 
 
-def on_air(  # noqa: PLR0917 - the order of the physical parameters is the customary one
+def on_air(
     start_us: int,
     payload: bytes,
     sender: str,
