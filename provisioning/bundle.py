@@ -38,23 +38,23 @@ def firmware_root() -> Path:
     return Path(str(files("firmware"))).parent
 
 
-def entrances(board: str, profile: str, region: str) -> list[str]:
+def entrances(board: str, profile: str, region: str, root: Path) -> list[str]:
     """The modules a node imports by name at run time; everything else follows from their imports."""
     return [
         "firmware.node.main",
         f"firmware.boards.{board}.facts",
         f"firmware.boards.{board}.wiring",
-        f"firmware.node.measure.{profile}",
+        measure_module(profile, root),
         f"firmware.lorawan.regions.{region.lower()}",
-        *(f"firmware.payload.tables.{table}" for table in (profile, *COMMON_TABLES)),
+        *(f"firmware.payload.tables.{_module(table)}" for table in (profile, *COMMON_TABLES)),
     ]
 
 
 def modules_for(board: str, profile: str, region: str, root: Path) -> list[str]:
     """Names of all modules a node needs, sorted; packages included."""
-    if not _source(root, f"firmware.node.measure.{profile}"):
+    if not _source(root, measure_module(profile, root)):
         raise SettingsError("profile-unknown", profile=profile, known=", ".join(known_profiles(root)))
-    waiting = entrances(board, profile, region)
+    waiting = entrances(board, profile, region, root)
     if missing := [name for name in waiting if _source(root, name) is None]:
         raise SettingsError("module-missing", module=missing[0])
     found: set[str] = set()
@@ -69,9 +69,25 @@ def modules_for(board: str, profile: str, region: str, root: Path) -> list[str]:
     return sorted(found)
 
 
+def measure_module(profile: str, root: Path) -> str:
+    """The module that measures for a profile: its own, or the common one when its table names all drivers."""
+    table = _source(root, f"firmware.payload.tables.{_module(profile)}")
+    sourced = table is not None and "\nSOURCES = " in table.read_text("utf-8")
+    return f"firmware.node.measure.{'sourced' if sourced else _module(profile)}"
+
+
+def _module(profile: str) -> str:
+    """A profile's name may have hyphens, a module's may not."""
+    return profile.replace("-", "_")
+
+
 def known_profiles(root: Path) -> list[str]:
     """Profiles a node can measure."""
-    return sorted(path.stem for path in (root / "firmware/node/measure").glob("*.py") if path.stem != "__init__")
+    own = {path.stem for path in (root / "firmware/node/measure").glob("*.py")} - {"__init__", "sourced"}
+    tables = (
+        path for path in (root / "firmware/payload/tables").glob("*.py") if "\nSOURCES = " in path.read_text("utf-8")
+    )
+    return sorted(own | {path.stem for path in tables})
 
 
 def _source(root: Path, module: str) -> Path | None:

@@ -45,7 +45,7 @@ def build(config, clock, tell, directory=""):
 
     gc.collect()
     region = _import("firmware.lorawan.regions.%s" % config.region.lower())
-    kind = _import("firmware.node.measure.%s" % config.profile).Kind(hardware, config, clock)
+    kind = _kind(config, hardware, clock)
     gc.collect()
 
     state = State(FileStore(directory + "/node"), config)
@@ -74,6 +74,15 @@ def build(config, clock, tell, directory=""):
         commands=CommandPort(state, tell),
         say=tell,
     )
+
+
+def _kind(config, hardware, clock):
+    """What this node measures: by the profile's own module, or by its table alone when that names all drivers."""
+    module = config.profile.replace("-", "_")
+    table = _import("firmware.payload.tables.%s" % module)
+    if hasattr(table, "SOURCES"):
+        return _import("firmware.node.measure.sourced").Sourced(table, hardware, config, clock)
+    return _import("firmware.node.measure.%s" % module).Kind(hardware, config, clock)
 
 
 def _import(name):

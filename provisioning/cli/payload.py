@@ -147,7 +147,9 @@ def sizes(output: Output, /, **options: Any) -> None:
 @payload.command()
 @click.argument("name")
 @click.option("--fport", type=click.IntRange(1, 223), help="FPort (usual: the first free from 50 on).")
-@click.option("--field", "fields", multiple=True, metavar="NAME[:QUANTITY]", help="A value of the report; repeat.")
+@click.option(
+    "--field", "fields", multiple=True, metavar="NAME[:QUANTITY[:SOURCE]]", help="A value of the report; repeat."
+)
 @click.option("--title-en", help="English title.")
 @click.option("--title-de", help="German title.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put the profile.")
@@ -182,7 +184,7 @@ def _ask_fields(output: Output, schema: Schema) -> Iterator[str]:
         "Quantities: " + ", ".join(f"{q.name} ({q.unit})" if q.unit else q.name for q in schema.quantities.values())
     )
     while True:
-        text = click.prompt("Field, NAME or NAME:QUANTITY (empty: done)", default="", show_default=False, err=True)
+        text = click.prompt("Field, NAME[:QUANTITY[:SOURCE]] (empty: done)", default="", show_default=False, err=True)
         if not text:
             return
         yield text.strip()

@@ -21,6 +21,17 @@ MAX_FPORT = 223
 COMMAND_FPORT = 40  # firmware/payload/commands.py
 FLAG_WORDS = ("low_battery", "sensor_fault", "tamper", "clock_unset", "late", "config_refused", "watchdog", "dropped")
 
+# What drivers of the node can give by name (firmware/node/measure/sourced.py), and the quantity it is.
+SOURCES = {
+    "a02yyuw.distance": "distance",
+    "ds18b20.temperature": "temperature",
+    "sht4x.temperature": "temperature",
+    "sht4x.humidity": "humidity",
+    "opt3001.illuminance": "illuminance",
+    "pir.count": "count",
+    "battery.voltage": "battery",
+}
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
 _LANGUAGES = ("de", "en")
 _RESERVED_NAMES = frozenset({"profile", "flags", "warnings", "time", "seq", "group"})
@@ -224,6 +235,9 @@ def load_profile(file: Path, quantities: Mapping[str, Quantity], commands: tuple
     extensions = [_field(table, quantities) for table in top.tables("extension")]
     fields, base = _lay_out(top, layout, base_fields, extensions, quantities)
     names = [f.name for f in fields]
+    sourced = [bool(f.source) for f in base_fields]
+    if any(sourced) and not all(sourced):
+        top.fail("has no source, but other fields have", f"field {base_fields[sourced.index(False)].name}")
     split = top.take("split", dict, {})
     _check_split(top, split, fields)
     profile = Profile(
@@ -318,6 +332,9 @@ def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
     words = tuple(table.take("words", list, []))
     if (kind is Kind.CHOICE) != bool(words) or not all(isinstance(w, str) for w in words):
         table.fail("a choice needs its words, other kinds have none", "words")
+    source = table.take("source", str, "")
+    if source:
+        _check_source(table, source, kind, quantity, quantities)
     attribute = table.take("attribute", dict, {})
     if attribute and not isinstance(attribute.get("name"), str):
         table.fail("needs a name", "attribute")
@@ -332,10 +349,21 @@ def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
         items=items,
         clip=table.take("clip", bool, False),
         words=words,
+        source=source,
         attribute=attribute,
     )
     table.done()
     return field
+
+
+def _check_source(
+    table: _Table, source: str, kind: Kind, quantity: Quantity, quantities: Mapping[str, Quantity]
+) -> None:
+    if source not in SOURCES:
+        table.fail(f"{source!r} is none of {', '.join(sorted(SOURCES))}", "source")
+    given = quantities[SOURCES[source]]
+    if kind is not Kind.NUMBER or (given.unit, given.per_unit) != (quantity.unit, quantity.per_unit):
+        table.fail(f"{source} gives single numbers of {given.name}, not {quantity.name}", "source")
 
 
 def _whole(table: _Table, key: str, value: Fraction, reason: str) -> int:

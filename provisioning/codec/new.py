@@ -13,7 +13,7 @@ from typing import Any
 from firmware.payload.report import Catalog
 from provisioning.codec.catalog import catalog_json
 from provisioning.codec.errors import CodecError
-from provisioning.codec.loader import load_profile
+from provisioning.codec.loader import SOURCES, load_profile
 from provisioning.codec.schema import Quantity, Schema
 
 # Free for makers; the plan of Spatz keeps below (payload.md section 2, rule 12).
@@ -27,7 +27,7 @@ class Wanted:
     name: str
     fport: int
     title: dict[str, str]
-    fields: tuple[tuple[str, str], ...]  # (name, quantity)
+    fields: tuple[tuple[str, str, str], ...]  # (name, quantity, source or "")
 
 
 def free_fport(schema: Schema) -> int:
@@ -36,17 +36,18 @@ def free_fport(schema: Schema) -> int:
     return next(fport for fport in range(FIRST_MAKER_FPORT, 200) if fport not in taken)
 
 
-def parse_fields(texts: Iterable[str], quantities: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Turn `name` or `name:quantity` into pairs; a name alone must be a quantity."""
+def parse_fields(texts: Iterable[str], quantities: Iterable[str]) -> tuple[tuple[str, str, str], ...]:
+    """Turn NAME, NAME:QUANTITY or NAME:QUANTITY:SOURCE into triples; a name alone must be a quantity."""
     known = sorted(quantities)
-    pairs = []
+    triples = []
     for text in texts:
-        name, _, quantity = text.partition(":")
+        name, _, rest = text.partition(":")
+        quantity, _, source = rest.partition(":")
         quantity = quantity or name
         if quantity not in known:
             raise CodecError(f"there is no quantity {quantity!r}; there are: {', '.join(known)}")
-        pairs.append((name, quantity))
-    return tuple(pairs)
+        triples.append((name, quantity, source))
+    return tuple(triples)
 
 
 def create(schema: Schema, wanted: Wanted, folder: Path, test_folder: Path) -> list[Path]:
@@ -63,7 +64,7 @@ def create(schema: Schema, wanted: Wanted, folder: Path, test_folder: Path) -> l
             raise CodecError(f"there is a profile {wanted.name} already")
     if file.exists() or test.exists():
         raise CodecError(f"{file.name} or its test is there already; nothing is overwritten")
-    report = {name: _example_value(schema.quantities[quantity]) for name, quantity in wanted.fields}
+    report = {name: _example_value(schema.quantities[quantity]) for name, quantity, _ in wanted.fields}
     folder.mkdir(parents=True, exist_ok=True)
     text = _template(wanted, schema, report, "00")
     file.write_text(text, "utf-8")
@@ -87,7 +88,9 @@ def _example_value(quantity: Quantity) -> float | int:
 
 
 def _template(wanted: Wanted, schema: Schema, report: dict[str, Any], data_hex: str) -> str:
-    fields = "\n".join(_field_text(name, schema.quantities[quantity]) for name, quantity in wanted.fields)
+    fields = "\n".join(
+        _field_text(name, schema.quantities[quantity], source) for name, quantity, source in wanted.fields
+    )
     values = ", ".join(f"{name} = {value}" for name, value in report.items())
     german, english = (json.dumps(wanted.title[language], ensure_ascii=False) for language in ("de", "en"))
     return f"""\
@@ -109,6 +112,8 @@ downlinks = ["interval", "sample_interval", "identify", "reboot", "status"]
 #   step       resolution on the air, in the unit; coarser is shorter
 #   range      limits of the value; a byte is saved where the wire value stays below 24, 256 or 65536
 #   clip       true: a value beyond the range is sent as the limit; else it is sent as null
+#   source     the driver that gives the value: {", ".join(sorted(SOURCES))}
+#              With a source for every field the node needs no code of its own for this profile.
 {fields}
 # Sent only when there is something to say. `age` is needed if reports may be sent late.
 [[extension]]
@@ -124,12 +129,13 @@ hex = "{data_hex}"
 """
 
 
-def _field_text(name: str, quantity: Quantity) -> str:
+def _field_text(name: str, quantity: Quantity, source: str) -> str:
     step = float(1 / quantity.per_unit) if quantity.per_unit > 1 else 1
     low, high = (float(n) if n.denominator > 1 else int(n) for n in (quantity.low, quantity.high))
     return (
         f'[[field]]\nname = "{name}"\nquantity = "{quantity.name}" # {quantity.title["en"]} {quantity.unit}'.rstrip()
         + f"\nstep = {step}\nrange = [{low}, {high}]\n"
+        + (f'source = "{source}"\n' if source else '# source = ""\n')
     )
 
 

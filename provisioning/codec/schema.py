@@ -55,7 +55,8 @@ class Field:
     """One value of a report.
 
     `step` and `offset` are in the node's whole numbers (per_unit of the quantity), `low..high` are wire values,
-    `items` is the length of bytes or the largest number of readings of a column.
+    `items` is the length of bytes or the largest number of readings of a column. `source` names the driver that gives
+    the value, for profiles that need no code of their own on the node.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Field:
     items: int = 1
     clip: bool = False
     words: tuple[str, ...] = ()
+    source: str = ""
     attribute: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -152,6 +154,11 @@ class Profile:
     def age(self) -> int:
         """Index of the field `age`, -1 without one. It is never left out for want of room."""
         return next((i for i, f in enumerate(self.fields) if f.name == "age"), -1)
+
+    @property
+    def is_sourced(self) -> bool:
+        """True when every value comes straight from a driver: the node needs nothing but this file."""
+        return bool(self.fields) and all(field.source for field in self.fields[: max(self.base, 0)]) and self.base > 0
 
     @property
     def largest(self) -> int:

@@ -14,6 +14,9 @@ def profile_table(profile: Profile, commands: tuple[Command, ...]) -> str:
         numbers = f"{kind}, {field.step}, {field.offset}, {field.low}, {field.high}, {field.items},"
         rows.append(f"    {numbers}  # {field.name}")
     spec = "SPEC = (\n" + "\n".join(rows) + "\n)" if rows else "SPEC = ()"
+    # Only profiles without code of their own have this name; `firmware/node/main.py` looks for it.
+    names = [_text(field.source) for field in profile.fields]
+    sources = f"{_tuple('SOURCES', names)}\n" if profile.is_sourced else ""
     return (
         f'"""Profile {profile.name}: {profile.title["en"]}. Made by `spatz payload build` from '
         f'profiles/{profile.name}.toml."""\n\n'
@@ -24,6 +27,7 @@ def profile_table(profile: Profile, commands: tuple[Command, ...]) -> str:
         f"AGE = {profile.age}\n"
         f'ABSENT = "absent"\n'
         f"{_tuple('DOWNLINKS', [str(key_of[name]) for name in profile.downlinks])}\n"
+        f"{sources}"
         f"# kind, step, offset, low, high, items: see encoder.py\n"
         f"# fmt: off\n"
         f"{spec}\n"
