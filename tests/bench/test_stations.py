@@ -164,6 +164,17 @@ def test_some_bad_frames_do_not_spoil_a_distance():
     assert agrees(decoded, node.station.expected(node.schedule.now_us)) == []
 
 
+def test_a_late_report_is_found_among_older_samples():
+    node = Node("fill", virtual, seed=6)
+    reports = []
+    for _ in range(5):
+        reports.append(node.report())
+        node.pause(INTERVAL_S)
+    found = [node.station.sample_of(report, node.schedule.now_us) for report in reports]
+    assert [sample.end_us for sample in found] == [sample.end_us for sample in node.station.samples()]
+    assert node.station.sample_of(dict(reports[0]) | {"distance": 7}, node.schedule.now_us) is None
+
+
 def test_before_any_sample_there_is_nothing_to_expect():
     node = Node("fill", virtual)
     with pytest.raises(LookupError, match="fill-0"):

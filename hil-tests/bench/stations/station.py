@@ -10,7 +10,7 @@ The sensors hang on the board's switched supply where it has one; radio and batt
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from types import ModuleType
 from typing import Any
@@ -149,6 +149,16 @@ class Station:
             raise LookupError(f"{self.name} had not sampled before {t_tx_us} us")
         return self._acceptable(ends_us[place - 2] if place > 1 else 0, ends_us[place - 1])
 
+    def sample_of(self, decoded: Mapping[str, Any], before_us: int) -> Sample | None:
+        """The newest sample before an instant that a report agrees with: for reports that came late out of a queue."""
+        ends_us = self._bursts.ends(self.battery.played)
+        for place in range(bisect.bisect_right(ends_us, before_us) - 1, -1, -1):
+            start_us = ends_us[place - 1] if place else 0
+            acceptable = self._acceptable(start_us, ends_us[place])
+            if not expected.agrees(decoded, acceptable):
+                return Sample(start_us, ends_us[place], acceptable)
+        return None
+
     def _window(self, quantity: str, start_us: int, end_us: int) -> list[Played]:
         """What one quantity played in a sample; a supply that came on meanwhile starts the sample anew."""
         start_us = max(start_us, self._supplied_since(end_us))
@@ -215,7 +225,10 @@ class Station:
             self._schedule, self._quantity("distance", 320, 1480), seed=f"{self._world.seed}/{self.name}", powered=False
         )
         temperature = DS18B20(
-            self._schedule, self._quantity("temperature", -1_500, 4_500), serial=self._seed + 1, powered=False
+            self._schedule,
+            self._quantity("temperature", -1_500, 4_500),
+            serial=(self._seed + 1) & 0xFFFF_FFFF,
+            powered=False,
         )
         self.parts |= {"distance": distance, "temperature": temperature}
         self.harness.uart[self._facts.UART["id"]] = distance
