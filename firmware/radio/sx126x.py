@@ -6,7 +6,7 @@ Between two calls the radio sleeps with its settings kept. An exchange:
 
 The end of the transmission, from which both windows count, is computed: instant of SetTx + switching time + ramp + time
 on air. The interrupt of TxDone may only correct it to an earlier instant, because a handler can be late, never early.
-Garbage is collected while the chip transmits, and not again before both windows are closed.
+Garbage is collected while the chip transmits, so that it need not be before both windows are closed.
 
 Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoRaSymbNumTimeout (it cannot count beyond
 63 symbols exactly; the 24-bit timer, stopped by a preamble, can).
@@ -175,11 +175,10 @@ class SX1262(CommandBus):
                 return heard
             return self._listen(exchange.rx2, end_us, 2)
         finally:
-            gc.enable()
             self.sleep()
 
     def transmit(self, exchange):
-        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the collector off and the radio awake."""
+        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the radio awake."""
         self._wake()
         frame = exchange.frame
         self._oscillator_on()
@@ -192,8 +191,9 @@ class SX1262(CommandBus):
         self._set(_SET_TX, 3, patience >> 16, (patience >> 8) & 0xFF, patience & 0xFF)
         clock = self._clock
         end_us = clock.ticks_add(self._ticks_us(), _XOSC_TO_TX_US + exchange.airtime_us)
+        # Not `gc.disable()`: with a full heap that turns a pause of some milliseconds, which `rx_error_us` covers, into
+        # a MemoryError. After a collection now there is no other before the heap is full.
         gc.collect()
-        gc.disable()
         self._sleep_until(end_us)
         for _ in range(_TX_PATIENCE_MS // _POLL_MS):
             irq = self._irq()
