@@ -59,8 +59,8 @@ def _load(config: Path) -> Settings:
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Texts that must not appear in logs, whatever a library puts there."""
-    names = [one.password_file for one in settings.destination if one.password_file]
-    return tuple(settings.resolve(name).read_text(encoding="utf-8").strip() for name in names)
+    names = [getattr(one, "password_file", "") for one in settings.destination]
+    return tuple(settings.resolve(name).read_text(encoding="utf-8").strip() for name in names if name)
 
 
 async def _run(settings: Settings) -> int:

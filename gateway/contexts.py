@@ -21,6 +21,9 @@ _SEQ_BYTES = 8
 _HEAD_BYTES = 1 + _TAG_BYTES + _SEQ_BYTES
 # Rule 7. Servers answer within a second of the frame; the longest RX1 delay is 15 s and counts from then.
 _LIVE_US = 10_000_000
+_COUNTER = 1 << 32
+# RXDelay is 15 s at most (LoRaWAN 1.0.4 section 5.7), RX2 one second after it.
+_LONGEST_DELAY_US = 16_000_000
 # 10 s of the greatest burst, 1000 frames/s, and a little more.
 _MOST_LIVE = 12_000
 
@@ -67,3 +70,35 @@ class Contexts:
         if origin is None or now_us - origin.received_us > _LIVE_US or origin.context != context[_HEAD_BYTES:]:
             return None
         return origin
+
+    def find(self, gateway_id: str, destination: int, counter: int, now_us: int) -> tuple[bytes, int] | None:
+        """The live frame that an order by counter value answers, for servers that know no contexts.
+
+        Returns its context (ours) and the delay in microseconds, or None if the counter lies in no receive window of
+        any live frame this destination was given.
+        """
+        for seq, origin in reversed(self._live.items()):
+            if now_us - origin.received_us > _LIVE_US:
+                break
+            if origin.gateway_id != gateway_id or destination not in origin.destinations:
+                continue
+            delay_us = (counter - counter_of(origin.context)) % _COUNTER
+            if delay_us <= _LONGEST_DELAY_US:
+                return self.write(seq, origin.context), delay_us
+        return None
+
+    def counter_for(self, seq: int, gateway_id: str, now_us: int) -> int:
+        """The counter value to show with a frame: its own while it is live, else one no live frame is near."""
+        origin = self._live.get(seq)
+        if origin is not None and now_us - origin.received_us <= _LIVE_US:
+            return counter_of(origin.context)
+        newest = next((one for one in reversed(self._live.values()) if one.gateway_id == gateway_id), None)
+        now = counter_of(newest.context) + now_us - newest.received_us if newest is not None else 0
+        return (now + _COUNTER // 2) % _COUNTER
+
+
+def counter_of(context: bytes) -> int:
+    """The 32-bit microsecond counter in a source's context: 4 bytes of Semtech UDP and Concentratord, or the low half
+    of xtime in the 16 bytes of Basics Station.
+    """
+    return int.from_bytes(context[-4:], "big")

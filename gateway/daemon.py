@@ -22,12 +22,13 @@ from gateway.errors import SpoolError
 from gateway.filters import Filter
 from gateway.forwarders import mqtt
 from gateway.forwarders.chirpstack_mqtt import ChirpstackLink, tls_context
+from gateway.forwarders.semtech_udp import SemtechUdpLink
 from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
 from gateway.logs import Tally
-from gateway.relay import Relay
+from gateway.relay import Link, Relay
 from gateway.setting_types import Address
-from gateway.settings import ChirpstackMqtt, Settings
+from gateway.settings import ChirpstackMqtt, Destination, SemtechUdp, Settings
 from gateway.sources.port import Source
 from gateway.sources.semtech_udp import SemtechUdpSource
 from gateway.spool import Spool
@@ -63,7 +64,7 @@ class Daemon:
         self.calendar: Calendar
         self.intake: Intake
         self.desk: Desk
-        self._links: list[ChirpstackLink] = []
+        self._links: list[Link] = []
         self._lock: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -147,18 +148,11 @@ class Daemon:
         for destination in settings.destination:
             number = await spool.call(partial(Store.destination, name=destination.name))
             lifetimes[number] = destination.join_lifetime
-            link = ChirpstackLink(
-                destination,
-                number=number,
-                broker_for=_broker_for(settings, destination),
-                contexts=contexts,
-                desk=self.desk,
-                tally=self.tally,
-            )
+            link = self._link(destination, number, contexts)
             rules = Rules(
                 spacing_us=destination.device_spacing,
                 replay_per_second=destination.replay_per_second,
-                hold=destination.hold_without_listener,
+                hold=destination.hold_without_listener if isinstance(destination, ChirpstackMqtt) else "off",
                 live_first=destination.live_frames == "live-first",
                 live_first_for_answers=destination.live_first_for_answers,
                 live_first_above=destination.live_first_above,
@@ -195,6 +189,25 @@ class Daemon:
             for link in self._links:
                 link.concentrator(gateway_id)
         await self._look_at_clock()
+
+    def _link(self, destination: Destination, number: int, contexts: Contexts) -> Link:
+        if isinstance(destination, SemtechUdp):
+            return SemtechUdpLink(
+                destination,
+                number=number,
+                clock=self.clock,
+                contexts=contexts,
+                desk=self.desk,
+                tally=self.tally,
+            )
+        return ChirpstackLink(
+            destination,
+            number=number,
+            broker_for=_broker_for(self.settings, destination),
+            contexts=contexts,
+            desk=self.desk,
+            tally=self.tally,
+        )
 
     # The sink of the sources
 

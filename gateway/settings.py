@@ -106,7 +106,14 @@ class ChirpstackMqtt(_Destination, frozen=True, kw_only=True, tag="chirpstack_mq
     hold_without_listener: Literal["auto", "on", "off"] = "auto"
 
 
-Destination = ChirpstackMqtt
+class SemtechUdp(_Destination, frozen=True, kw_only=True, tag="semtech_udp", tag_field="type"):
+    """[[destination]] type = "semtech_udp": any server that packet forwarders can talk to."""
+
+    server: Address
+    keepalive: Duration = Duration.parse("10s")
+
+
+Destination = ChirpstackMqtt | SemtechUdp
 
 
 class Status(_Section, frozen=True):
@@ -275,14 +282,22 @@ class _Reader:
             name = getattr(destination, key, "")
             if name and not settings.resolve(name).is_file():
                 self._say((*place, key), f"no such file: {settings.resolve(name)}")
+        if not 100_000 <= destination.keepalive <= 3600_000_000:
+            self._say((*place, "keepalive"), "100ms to 1h")
+        if isinstance(destination, ChirpstackMqtt):
+            self._judge_mqtt(place, destination)
+        elif destination.server.port == 0:
+            self._say((*place, "server"), "a server has a port, usually 1700")
+
+    def _judge_mqtt(self, place: tuple[str, int], destination: ChirpstackMqtt) -> None:
         if bool(destination.cert) != bool(destination.key):
             self._say((*place, "cert"), "cert and key belong together")
         if (destination.ca or destination.cert) and not destination.server.tls:
             self._say((*place, "server"), "ca, cert and key need mqtts://")
         if re.search(r"[+#\0]", destination.topic_prefix) or destination.topic_prefix.startswith("/"):
             self._say((*place, "topic_prefix"), "no wildcards (+, #) and no slash in front")
-        if not 1_000_000 <= destination.keepalive <= 3600_000_000:
-            self._say((*place, "keepalive"), "1s to 1h")
+        if destination.keepalive < 1_000_000:
+            self._say((*place, "keepalive"), "at least 1s: MQTT counts it in seconds")
 
 
 def _field_names(wanted: Any) -> list[str]:

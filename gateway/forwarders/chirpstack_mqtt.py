@@ -26,6 +26,7 @@ from gateway.filters import Filter
 from gateway.forwarders import chirpstack_messages as messages
 from gateway.forwarders import mqtt
 from gateway.forwarders.backoff import Backoff
+from gateway.forwarders.marks import marks
 from gateway.frames import Downlink, GatewayReport, TxStatus
 from gateway.logs import Tally
 from gateway.relay import Relay
@@ -158,7 +159,7 @@ class ChirpstackLink:
         """See `Link.send`."""
         uplink = parcel.uplink
         context = self._contexts.write(parcel.seq, uplink.context)
-        frame = messages.uplink_frame(uplink, context, dated, late, _marks(parcel, dated) if late else {})
+        frame = messages.uplink_frame(uplink, context, dated, late, marks(parcel, dated) if late else {})
         return self._publish_judged(uplink.gateway_id, "event/up", frame)
 
     def report(self, report: GatewayReport, utc_us: int | None) -> asyncio.Future[Verdict]:
@@ -205,14 +206,6 @@ class ChirpstackLink:
         self._connection.publish(
             self._topic(downlink.gateway_id, "event/ack"), messages.write(messages.tx_ack(result), self._as_json)
         ).add_done_callback(_take_note)
-
-
-def _marks(parcel: Parcel, dated: Dated) -> dict[str, str]:
-    """Rule 8: what tells an application that a frame is late, kept off live frames."""
-    marks = {"spatz_late": "1", "spatz_clock": dated.source, "spatz_seq": str(parcel.seq)}
-    if dated.age_us is not None:
-        marks["spatz_rx_delay_ms"] = str(dated.age_us // 1000)
-    return marks
 
 
 def _judge(published: asyncio.Future[int], verdict: asyncio.Future[Verdict]) -> None:

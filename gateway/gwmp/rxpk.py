@@ -10,7 +10,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from gateway.errors import BadFrame
 from gateway.frames import Crc, Fsk, GatewayReport, LoRa, LrFhss, Modulation, Uplink
 
 # The PHY header of LoRa and FSK has one byte of length.
-_LONGEST_PHY_BYTES = 255
+LONGEST_PHY_BYTES = 255
 # A datagram of 64 KiB cannot carry more worth having; lora_pkt_fwd sends at most 255 packets.
 _MOST_ELEMENTS = 255
 _MOST_METADATA = 16
@@ -167,14 +167,14 @@ def read_frequency_hz(freq_mhz: Number) -> int:
     return round(freq_mhz * 1_000_000)
 
 
-def _small(value: Number | None, lowest: int, highest: int, default: int = 0) -> int:
+def small(value: Number | None, lowest: int, highest: int, default: int = 0) -> int:
     """A field nobody's fate depends on: what is absent or absurd becomes `default`."""
     return int(value) if value is not None and lowest <= value <= highest else default
 
 
 def _uplink(gateway_id: str, rxpk: _Rxpk) -> Uplink:
     phy_payload = read_base64(rxpk.data)
-    if not 0 < len(phy_payload) <= _LONGEST_PHY_BYTES:
+    if not 0 < len(phy_payload) <= LONGEST_PHY_BYTES:
         raise BadFrame("size")
     if not -1 < rxpk.tmst < 1 << 32:
         raise BadFrame("tmst")
@@ -191,12 +191,12 @@ def _uplink(gateway_id: str, rxpk: _Rxpk) -> Uplink:
         modulation=read_modulation(rxpk.modu, rxpk.datr, rxpk.codr),
         rssi_dbm=round(rssi),
         snr_db=float(snr),
-        crc=_CRC.get(_small(rxpk.stat, -1, 1, 1), Crc.OK),
+        crc=_CRC.get(small(rxpk.stat, -1, 1, 1), Crc.OK),
         uplink_id=secrets.randbits(32),
-        channel=_small(signal.chan, 0, 255),
-        rf_chain=_small(rxpk.rfch, 0, 255),
-        board=_small(rxpk.brd, 0, 255),
-        antenna=_small(signal.ant, 0, 255),
+        channel=small(signal.chan, 0, 255),
+        rf_chain=small(rxpk.rfch, 0, 255),
+        board=small(rxpk.brd, 0, 255),
+        antenna=small(signal.ant, 0, 255),
         # As in chirpstack-mqtt-forwarder: the concentrator's counter, 4 bytes big-endian.
         context=int(rxpk.tmst).to_bytes(4, "big"),
         gps_us=gps_us,
@@ -212,7 +212,7 @@ def _best_antenna(rxpk: _Rxpk) -> _Antenna:
         if antennas:
             return max(antennas, key=lambda antenna: antenna.rssic if antenna.rssic is not None else -1000)
     return _Antenna(
-        ant=_small(rxpk.ant, 0, 255), chan=_small(rxpk.chan, 0, 255), rssic=rxpk.rssi, rssis=rxpk.rssis, lsnr=rxpk.lsnr
+        ant=small(rxpk.ant, 0, 255), chan=small(rxpk.chan, 0, 255), rssic=rxpk.rssi, rssis=rxpk.rssis, lsnr=rxpk.lsnr
     )
 
 
@@ -251,24 +251,31 @@ def _report(gateway_id: str, stat: _Stat) -> GatewayReport:
     placed = stat.lati is not None and stat.long is not None and abs(stat.lati) <= 90 and abs(stat.long) <= 180
     return GatewayReport(
         gateway_id=gateway_id,
-        rx_received=_small(stat.rxnb, 0, counter),
-        rx_ok=_small(stat.rxok, 0, counter),
-        tx_received=_small(stat.dwnb, 0, counter),
-        tx_emitted=_small(stat.txnb, 0, counter),
+        rx_received=small(stat.rxnb, 0, counter),
+        rx_ok=small(stat.rxok, 0, counter),
+        tx_received=small(stat.dwnb, 0, counter),
+        tx_emitted=small(stat.txnb, 0, counter),
         latitude=float(stat.lati) if placed and stat.lati is not None else None,
         longitude=float(stat.long) if placed and stat.long is not None else None,
-        altitude_m=float(_small(stat.alti, -1000, 100_000)),
+        altitude_m=float(small(stat.alti, -1000, 100_000)),
         metadata=_metadata(stat.meta),
     )
 
 
-def write_rxpk(uplink: Uplink, tmst: int) -> dict[str, object]:
-    """An uplink as an rxpk element, under the counter value `tmst`."""
+def write_rxpk(
+    uplink: Uplink,
+    tmst: int,
+    utc_us: int | None = None,
+    gps_us: int | None = None,
+    marks: dict[str, str] | None = None,
+) -> dict[str, object]:
+    """An uplink as an rxpk element, under the counter value `tmst`; reception times and `marks` where there are any."""
     element: dict[str, object] = {
         "tmst": tmst,
         "chan": uplink.channel,
         "rfch": uplink.rf_chain,
         "brd": uplink.board,
+        "ant": uplink.antenna,
         "freq": uplink.frequency_hz / 1_000_000,
         "stat": _STAT[uplink.crc],
         **write_modulation(uplink.modulation),
@@ -277,4 +284,28 @@ def write_rxpk(uplink: Uplink, tmst: int) -> dict[str, object]:
         "size": len(uplink.phy_payload),
         "data": write_base64(uplink.phy_payload),
     }
+    if utc_us is not None:
+        element["time"] = (_EPOCH + timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if gps_us is not None:
+        element["tmms"] = gps_us // 1000
+    if metadata := {**uplink.metadata, **(marks or {})}:
+        element["meta"] = metadata
     return element
+
+
+def write_stat(report: GatewayReport, utc_us: int | None) -> dict[str, object]:
+    """Counters as a stat object; its time format is not that of rxpk."""
+    instant = _EPOCH + timedelta(microseconds=utc_us) if utc_us is not None else None
+    stat: dict[str, object] = {
+        "rxnb": report.rx_received,
+        "rxok": report.rx_ok,
+        "rxfw": report.rx_ok,
+        "ackr": 100.0,
+        "dwnb": report.tx_received,
+        "txnb": report.tx_emitted,
+    }
+    if instant is not None:
+        stat["time"] = instant.strftime("%Y-%m-%d %H:%M:%S GMT")
+    if report.latitude is not None and report.longitude is not None:
+        stat.update(lati=report.latitude, long=report.longitude, alti=round(report.altitude_m))
+    return stat
