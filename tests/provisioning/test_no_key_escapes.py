@@ -83,7 +83,7 @@ def assert_clean(technician, watch, *streams):
     forms, passphrase, token = secrets_of(technician)
     places = list(left_behind(technician, *streams))
     places += [("process", content.lower()) for content in watch.seen]
-    assert len(places) > 50  # it did look
+    assert len(places) > 20  # it did look
     for where, content in places:
         assert not [form for form in forms if form in content], where
         assert passphrase not in content, where
