@@ -20,16 +20,23 @@ class HostTime:
     """MicroPython's `time` module, driven by a `Schedule`.
 
     `start_us` shifts what the ticks show, to start a run close to their overflow (12.4 days for `ticks_ms`).
+    `error_ppm`: by how much this board's clock runs fast (or, negative, slow); its sleeps end early by as much.
     """
 
-    def __init__(self, schedule: Schedule, start_us: int = 0, tick_call_us: int = TICK_CALL_US) -> None:
+    def __init__(
+        self, schedule: Schedule, start_us: int = 0, tick_call_us: int = TICK_CALL_US, error_ppm: int = 0
+    ) -> None:
         self._schedule = schedule
         self._start_us = start_us
         self._tick_call_us = tick_call_us
+        self._error_ppm = error_ppm
 
     def _now_us(self) -> int:
         pass_time(self._schedule, self._tick_call_us)
-        return self._schedule.now_us + self._start_us
+        return self._schedule.now_us * (1_000_000 + self._error_ppm) // 1_000_000 + self._start_us
+
+    def _sleep(self, duration_us: int) -> None:
+        pass_time(self._schedule, -(-max(0, duration_us) * 1_000_000 // (1_000_000 + self._error_ppm)))
 
     def ticks_us(self) -> int:
         """Microseconds, modulo 2^30."""
@@ -52,15 +59,15 @@ class HostTime:
 
     def sleep_us(self, duration_us: int) -> None:
         """Let `duration_us` pass; negative is nothing."""
-        pass_time(self._schedule, max(0, duration_us))
+        self._sleep(duration_us)
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let `duration_ms` pass; negative is nothing."""
-        pass_time(self._schedule, max(0, duration_ms) * 1000)
+        self._sleep(duration_ms * 1000)
 
     def sleep(self, duration_s: float) -> None:
         """Let `duration_s` pass; negative is nothing."""
-        pass_time(self._schedule, max(0, round(duration_s * 1_000_000)))
+        self._sleep(round(duration_s * 1_000_000))
 
     def time(self) -> int:
         """Seconds since power-on: a board without a set clock counts from its epoch."""
