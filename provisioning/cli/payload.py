@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from firmware.payload.report import Catalog
     from provisioning.codec.schema import Schema
 
+_NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _profiles = click.option("--profiles", type=_FOLDER, help="A folder with more profiles (TOML) than those of Spatz.")
 
@@ -84,7 +85,7 @@ def encode(output: Output, /, profile: str, report: str, profiles: Path | None, 
 
 
 @payload.command()
-@click.option("--root", type=_FOLDER, help="Where to write (usual: the source tree of Spatz).")
+@click.option("--root", type=_NEW_FOLDER, help="Where to write (usual: the source tree of Spatz).")
 @_profiles
 @output_options
 @click.pass_obj
@@ -152,8 +153,8 @@ def sizes(output: Output, /, **options: Any) -> None:
 )
 @click.option("--title-en", help="English title.")
 @click.option("--title-de", help="German title.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put the profile.")
-@click.option("--test-folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put its test.")
+@click.option("--folder", type=_NEW_FOLDER, help="Where to put the profile.")
+@click.option("--test-folder", type=_NEW_FOLDER, help="Where to put its test.")
 @output_options
 @click.pass_obj
 def new(output: Output, /, name: str, **options: Any) -> None:
