@@ -13,25 +13,34 @@ Traps, each of them met in the field:
 
 from firmware.drivers import faults
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
 BLANKING_MM = 30
 """Nothing nearer can be measured (SEN0311 page: range 30..4500 mm)."""
 MAX_MM = 4500
 
 FRAME_BYTES = 4
-_START = 0xFF
-_INTERFERENCE = 0xFFFE
+_START = const(0xFF)
+_INTERFERENCE = const(0xFFFE)
 
-_PINGS = 7
+_PINGS = const(7)
 """Echoes of one reading; their median is taken (profile N1)."""
-_MIN_VALID = 3
+_MIN_VALID = const(3)
 """With fewer good echoes than this there is no reading."""
-_POWER_UP_MS = 1000
+_POWER_UP_MS = const(1000)
 """First good frame after switching on: 0.5 to 1 s (unverified)."""
-_PING_MS = 300
+_PING_MS = const(300)
 """Longest time between two frames with RX open."""
-_POLL_MS = 100
+_POLL_MS = const(100)
 """Shortest time between two frames, so looking more often finds nothing new."""
-_SPREAD_PERCENT = 10
+_SPREAD_PERCENT = const(10)
 """A reading whose echoes differ more than this is doubtful (profile N1)."""
 
 

@@ -6,13 +6,22 @@ Single shots only: write the configuration, wait, poll its busy bit, read. Slow 
 
 from firmware.drivers import faults
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
 ADDRESS = 0x48  # ADDR pin at GND; the default of many other parts too
 
-_CONVERSION = 0x00
-_CONFIGURATION = 0x01  # reset value 8583 (section 8.1.3)
-_START = 0x8000  # OS: writing 1 starts, reading 1 means idle
-_SINGLE_SHOT = 0x0100
-_NO_COMPARATOR = 0x0003
+_CONVERSION = const(0x00)
+_CONFIGURATION = const(0x01)  # reset value 8583 (section 8.1.3)
+_START = const(0x8000)  # OS: writing 1 starts, reading 1 means idle
+_SINGLE_SHOT = const(0x0100)
+_NO_COMPARATOR = const(0x0003)
 
 DIFFERENTIAL_0_1 = 0b000
 """Multiplexer code of AIN0 - AIN1; `single_ended(channel)` gives those against ground (table 8-3)."""
@@ -29,7 +38,7 @@ _RANGES = {
 _RATES = (8, 16, 32, 64, 128, 250, 475, 860)
 """Samples a second, by DR code."""
 
-_LATE_MS = 50
+_LATE_MS = const(50)
 """Busy this long after a conversion should be over: the part lost its supply or its mind."""
 
 

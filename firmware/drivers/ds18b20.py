@@ -13,10 +13,19 @@ is refused. Nothing is ever written to a part: the EEPROM of some clones survive
 from firmware.drivers import faults
 from firmware.drivers.crc import crc8_maxim
 
-_SCRATCHPAD_BYTES = 9
-_POWER_ON_RAW = 0x0550  # 85.0 degrees
-_POWER_ON_COUNT_REMAIN = 0x0C
-_FAILED_RAW = 0x07FF
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
+_SCRATCHPAD_BYTES = const(9)
+_POWER_ON_RAW = const(0x0550)  # 85.0 degrees
+_POWER_ON_COUNT_REMAIN = const(0x0C)
+_FAILED_RAW = const(0x07FF)
 _CONVERSION_MS = (94, 188, 375, 750)
 """Longest conversion at 9, 10, 11, 12 bits (datasheet, AC electrical characteristics), rounded up."""
 

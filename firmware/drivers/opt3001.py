@@ -5,23 +5,32 @@ Each measurement is one shot with automatic range. Registers are 16 bits, high b
 
 from firmware.drivers import faults
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
 ADDRESS = 0x44
 
-_RESULT = 0x00  # exponent 15:12, mantissa 11:0 (section 7.6.1.1)
-_CONFIGURATION = 0x01  # reset value C810 (section 7.6.1.2)
-_MANUFACTURER_ID = 0x7E
-_DEVICE_ID = 0x7F
-_IDENTITY = 0x54493001  # "TI" and 3001
+_RESULT = const(0x00)  # exponent 15:12, mantissa 11:0 (section 7.6.1.1)
+_CONFIGURATION = const(0x01)  # reset value C810 (section 7.6.1.2)
+_MANUFACTURER_ID = const(0x7E)
+_DEVICE_ID = const(0x7F)
+_IDENTITY = const(0x54493001)  # "TI" and 3001
 
 _SINGLE_SHOT = b"\xca\x10"
 """Automatic range 1100, 800 ms conversion, single shot 01, latched comparison as after reset."""
-_OVERFLOW = 0x0100  # configuration bit 8: the light was beyond the range
-_READY = 0x0080  # configuration bit 7, cleared by reading it
-_CONVERSION_MS = 880
+_OVERFLOW = const(0x0100)  # configuration bit 8: the light was beyond the range
+_READY = const(0x0080)  # configuration bit 7, cleared by reading it
+_CONVERSION_MS = const(880)
 """800 ms typical, 880 ms at most (electrical characteristics, integration time)."""
-_LATE_MS = 200
+_LATE_MS = const(200)
 """Automatic range may need a second short conversion; after this the part is broken."""
-_RETRY_MS = 20
+_RETRY_MS = const(20)
 
 
 def lux_centi(raw):

@@ -20,18 +20,27 @@ from firmware.node.report import Encoder, blank, late
 from firmware.node.sampler import sample
 from firmware.payload.encoder import DROPPED, LOW_BATTERY, SENSOR_FAULT, WATCHDOG
 
-_LATE_MS = 60_000
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
+_LATE_MS = const(60_000)
 """A report that waited longer than this says so and carries its age; ages are whole minutes."""
-_AFTER_DEFECT_MS = 60_000
+_AFTER_DEFECT_MS = const(60_000)
 """Pause after an error that nobody foresaw, so that it cannot drain the battery."""
 _EVENT_TRIES_MS = (10_000, 30_000, 60_000)
 """Pauses after an alarm that nobody acknowledged; then it is given up (profile N2)."""
-_BACKLOG_SHARE = 1_000
+_BACKLOG_SHARE = const(1_000)
 """After a report from the backlog the next one waits this many times its airtime: 10 % of a 1 % duty cycle."""
-_BATTERY_LOW_MV = 3_300
+_BATTERY_LOW_MV = const(3_300)
 """Below it a lithium-ion cell is nearly empty; `battery_low_mv` of the calibration overrides."""
-_WATCHDOG_RESET = 3  # word of profile `status`
-_URGENT_KEPT = 8
+_WATCHDOG_RESET = const(3)  # word of profile `status`
+_URGENT_KEPT = const(8)
 """Answers and alarms waiting in memory; the oldest goes when there are more."""
 
 _OUTCOMES = {SENT: "", UNHEARD: " unheard", TOO_LONG: " too-long"}

@@ -3,19 +3,28 @@
 from firmware.node.report import blank
 from firmware.payload.tables import status as table
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
 FIRMWARE_VERSION = 100
 """0.1.0 as major * 10000 + minor * 100 + patch."""
 EVERY_MS = 24 * 3_600_000
 
-_FIRMWARE = 0
-_HARDWARE = 1
-_RESET = 2
-_CONFIG = 3
-_BOOTS = 4
-_BATTERY = 5
-_RSSI = 6
-_SNR = 7
-_FREE = 8
+_FIRMWARE = const(0)
+_HARDWARE = const(1)
+_RESET = const(2)
+_CONFIG = const(3)
+_BOOTS = const(4)
+_BATTERY = const(5)
+_RSSI = const(6)
+_SNR = const(7)
+_FREE = const(8)
 
 
 def values(hardware, config, state, battery_mv, link):

@@ -16,21 +16,30 @@ from firmware.drivers.isb import Electrodes4
 from firmware.drivers.sht4x import SHT4x
 from firmware.payload.tables import air as table
 
-_NO2 = 0
-_NO = 1
-_TEMPERATURE = 2
-_HUMIDITY = 3
-_BATTERY = 4
-_O3 = 5
-_RAW = 6
-_CALIBRATION = 7
+try:
+    from micropython import const
+except ImportError:
 
-_AVERAGE_S = 60
-_ROUND_EVERY_S = 5
-_WARMUP_S = 21_600
-_FULL_SCALE_MV = 1024
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
+_NO2 = const(0)
+_NO = const(1)
+_TEMPERATURE = const(2)
+_HUMIDITY = const(3)
+_BATTERY = const(4)
+_O3 = const(5)
+_RAW = const(6)
+_CALIBRATION = const(7)
+
+_AVERAGE_S = const(60)
+_ROUND_EVERY_S = const(5)
+_WARMUP_S = const(21_600)
+_FULL_SCALE_MV = const(1024)
 """One step is 31.25 uV, an eighth of a ppb; clean air gives 200 to 300 mV, so 2000 ppb still fit."""
-_HUMID_PERMILLE = 950
+_HUMID_PERMILLE = const(950)
 """Above this the readings are doubtful (profile N3)."""
 
 

@@ -11,18 +11,27 @@ from firmware.drivers.ds18b20 import DS18B20
 from firmware.node.judge import Drop, Threshold
 from firmware.payload.tables import fill as table
 
-_DISTANCE = 0
-_FILL = 1
-_TEMPERATURE = 2
-_BATTERY = 3
+try:
+    from micropython import const
+except ImportError:
 
-_EVENT_FULL = 1  # words of profile `event`
-_EVENT_EMPTIED = 5
-_FULL_PERCENT = 80
-_FULL_SAMPLES = 2
-_FULL_HYSTERESIS_PERCENT = 5
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
+_DISTANCE = const(0)
+_FILL = const(1)
+_TEMPERATURE = const(2)
+_BATTERY = const(3)
+
+_EVENT_FULL = const(1)  # words of profile `event`
+_EVENT_EMPTIED = const(5)
+_FULL_PERCENT = const(80)
+_FULL_SAMPLES = const(2)
+_FULL_HYSTERESIS_PERCENT = const(5)
 """A bin that sways around the threshold is reported once."""
-_EMPTIED_PERCENT = 40
+_EMPTIED_PERCENT = const(40)
 
 
 class Fill:
