@@ -14,6 +14,7 @@ from firmware.payload.cbor import MAX_DEPTH, CborError, dumps, loads
 from tests.on_micropython import ROOT, run_on_micropython
 
 HERE = Path(__file__).with_name("cbor_here.py")
+FUZZ = Path(__file__).with_name("fuzz_here.py")
 VECTORS = ROOT / "tests" / "data" / "cbor-vectors.json"
 EXPECTED = "vectors 59\nrefused 54\n"
 
@@ -156,3 +157,28 @@ def test_memory_is_not_taken_on_an_attackers_word(text):
 def test_what_has_no_place_in_the_subset_is_not_written(value):
     with pytest.raises(CborError):
         dumps(value)
+
+
+def fuzzed(count):
+    """(what CPython printed, what MicroPython printed in a small heap)"""
+    command = [sys.executable, FUZZ, str(count)]
+    host = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    return host.stdout, run_on_micropython(FUZZ, str(count), heapsize="200K", timeout_s=1500)
+
+
+def test_both_interpreters_judge_damaged_bytes_alike_in_a_small_heap():
+    host, node = fuzzed(5_000)
+
+    assert host == node
+    count, accepted, commands, _ = map(int, host.split())
+    assert count == 5_000
+    assert accepted > 100
+    assert commands > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_both_interpreters_judge_a_million_damaged_inputs_alike():
+    host, node = fuzzed(1_000_000)
+
+    assert host == node
