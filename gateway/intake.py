@@ -27,6 +27,7 @@ from gateway.relay import Relay
 from gateway.spool import Spool
 from gateway.store import NO_DEV_ADDR, Before, Frame
 from gateway.turns import Parcel
+from gateway.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Intake:
         self.relays: tuple[Relay, ...] = ()
         self.received = 0
         self.last_uplink_us: int | None = None
+        self.watch = Watch()
         self._spool = spool
         self._contexts = contexts
         self._calendar = calendar
@@ -73,6 +75,7 @@ class Intake:
             front = self._judge(uplink)
             if front is None:
                 continue
+            self.watch.note(uplink, front, moment)
             relays = tuple(relay for relay in self.relays if relay.filter.passes(front))
             if not relays:
                 self._tally.count(_log, "uplink dropped", "filtered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -67,8 +68,6 @@ class UdpServer:
     def order(self, token: bytes, **txpk: Any) -> None:
         assert self._pull is not None
         base = {"freq": 868.1, "powe": 14, "modu": "LORA", "datr": "SF7BW125", "codr": "4/5", "ipol": True}
-        import base64
-
         data = base64.b64encode(txpk.pop("phy", downlink_frame(SCHWERTE))).decode()
         body = json.dumps({"txpk": {**base, "data": data, "size": 16, **txpk}}).encode()
         self._socket.sendto(b"\x02" + token + b"\x03" + body, self._pull)
@@ -78,8 +77,6 @@ class UdpServer:
         return self.elements
 
     def frames(self) -> list[tuple[int, int]]:
-        import base64
-
         return [address_and_counter(base64.b64decode(element["data"])) for element in self.elements]
 
     def close(self) -> None:
