@@ -81,15 +81,18 @@ class Bench:
         board: str = "virtual",
         harness: Harness | None = None,
         blank: bool = False,
+        *,
         heap_bytes: int = HEAP_BYTES,
+        ticks_start_ms: int = 0,
     ) -> Board:
         """Put a unit on the bench, without power. `board` is a folder of `firmware.boards`.
 
-        A blank unit has nothing in its flash, as from the factory; the others hold MicroPython.
+        A blank unit has nothing in its flash, as from the factory; the others hold MicroPython. `heap_bytes` is the
+        interpreter's heap (64-bit objects: see `heap_for`), `ticks_start_ms` what its ticks count from after a reset.
         """
 
         def add() -> Board:
-            unit = unit_of(name, board, self.seed)
+            unit = unit_of(name, board, self.seed, ticks_start_ms)
             made = Board(self, unit, self.root / name, harness or Harness(), heap_bytes)
             if not blank:
                 made.install_image()

@@ -22,6 +22,7 @@ from bench.boards.harness import Harness
 from bench.boards.image import RP2040_FAMILY, RP2040_FLASH_ADDRESS, bootable, uf2_parts, virtual_image
 from bench.boards.interpreter import Process
 from bench.boards.loader import BOOT_LOOP_US, loader_of
+from bench.boards.nvs import Nvs
 from bench.boards.periphery import Periphery
 from bench.boards.port import Port
 from bench.boards.unit import BOOT_US, DEFAULT_BOOT_US, SOFT_BOOT_US, Cause, Unit
@@ -61,6 +62,7 @@ class Board:
         self._heap_bytes = heap_bytes
         directory.mkdir(parents=True, exist_ok=True)
         self._flash = Flash(directory, unit.layout)
+        self._nvs = Nvs(self._flash)
         self._loader = loader_of(unit, self._flash, directory)
         self._port = Port()
         self._console = Console()
@@ -229,7 +231,7 @@ class Board:
         unit = self.unit
         unit.cause = unit.hard_cause = cause
         unit.wake_reason = unit.wake_reason if cause == "DEEPSLEEP" else 0
-        unit.base_us = self._schedule.now_us
+        unit.base_us = self._schedule.now_us - unit.ticks_start_ms * 1000
         unit.wake_pins.clear()
         self._console.forget_keys()
         self._start(run_main=True, after_us=BOOT_US.get(unit.mcu, DEFAULT_BOOT_US))
@@ -273,6 +275,7 @@ class Board:
 
     def _halt(self) -> None:
         """End the process. What it asked for and did not get is forgotten."""
+        self._nvs.forget()
         if self.process is not None:
             self.process.kill()
             self.listen()
@@ -466,8 +469,8 @@ class Board:
 
     def _system(self, request: Request) -> Answer | None:
         """Requests about the unit itself."""
-        op, unit = request.op, self.unit
-        match op:
+        unit = self.unit
+        match request.op:
             case ops.BOOT:
                 return Answer(data=unit.boot_message(self._run_main))
             case ops.START:
@@ -485,6 +488,8 @@ class Board:
                 self._feed()
             case ops.WDT_FEED:
                 self._feed()
+            case ops.NVS_GET | ops.NVS_SET | ops.NVS_ERASE | ops.NVS_COMMIT:
+                return self._nvs.serve(request)
             case ops.WAKE_PIN:
                 unit.wake_pins[request.a] = request.b
             case _:

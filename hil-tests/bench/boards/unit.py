@@ -29,6 +29,8 @@ class Unit:
     board: str
     facts: Any
     seed: int
+    ticks_start_ms: int = 0
+    """What `time.ticks_ms()` counts from after a reset; close to 2**30 lets a test see the wrap."""
     boots: int = 0
     cause: Cause = "PWRON"
     hard_cause: Cause = "PWRON"
@@ -99,10 +101,10 @@ class Unit:
         return wires
 
 
-def unit_of(name: str, board: str, seed: int) -> Unit:
+def unit_of(name: str, board: str, seed: int, ticks_start_ms: int = 0) -> Unit:
     """A unit of a board type known to `firmware.boards`."""
     facts = importlib.import_module(f"firmware.boards.{board}.facts")
-    return Unit(name=name, board=board, facts=facts, seed=seed)
+    return Unit(name=name, board=board, facts=facts, seed=seed, ticks_start_ms=ticks_start_ms)
 
 
 def _digest(seed: int, name: str, purpose: str) -> bytes:

