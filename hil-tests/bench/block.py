@@ -67,7 +67,7 @@ class Block:
             self.server.add_device(dev_eui, app_key, name=name, codec_script=script)
             files = compile_firmware(neighbour.plan.board, neighbour.plan.profile)
             files["/main.py"] = MAIN
-            files["/node.json"] = neighbour.plan.configuration()
+            files["/node.json"] = neighbour.configuration()
             identity = pack_identity(Eui.from_hex(dev_eui), Eui.from_hex(JOIN_EUI), app_key)
             files["/lorawan/identity"] = bytes(identity)
             neighbour.board.write_files(files)

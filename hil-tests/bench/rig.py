@@ -6,7 +6,8 @@ file names the board and how to reach what surrounds it:
     name = "bin-1"
     port = "/dev/serial/by-id/usb-..."        # by id: numbers change at every plug
     dev_eui = "70b3d57ed0000a01"
-    mqtt_port = 1883                          # application events of ChirpStack, on this machine or through a tunnel
+    server = "127.0.0.1:8080"                 # ChirpStack's API, on this machine or through a tunnel
+    token_file = "token"                      # with an API key
     power_off = ["uhubctl", "-l", "1-1", "-p", "2", "-a", "0"]
     power_on = ["uhubctl", "-l", "1-1", "-p", "2", "-a", "1"]
     backhaul_off = ["ip", "link", "set", "wwan0", "down"]
@@ -161,7 +162,8 @@ class _RigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     port: str
     dev_eui: str
-    mqtt_port: int
+    server: str
+    token_file: str
     power_off: list[str]
     power_on: list[str]
     backhaul_off: list[str]
@@ -177,10 +179,11 @@ class RealRig:
         self._facts = msgspec.toml.decode(path.read_bytes(), type=_RigFile)
         self.port = str(Path(self._facts.port).resolve())
         self._events: list[Event] = []
-        self._application = Application(self._facts.mqtt_port)
+        token = (path.parent / self._facts.token_file).read_text().strip()
+        self._application = Application(self._facts.server, token)
 
     def __enter__(self) -> Self:
-        self._application.__enter__()
+        self._application.watch(self._facts.dev_eui.lower())
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ from bench.air.air import Air
 from bench.air.concentrator import Concentrator
 from bench.boards import Bench, Board
 from bench.boards.bench import HEAP_BYTES
-from bench.stations import CALIBRATIONS, Station
+from bench.stations import Station
 from bench.world import World
 
 GATEWAY_ID = "70b3d5fffe0000a1"
@@ -34,21 +34,6 @@ class Plan:
     report_interval_s: int = 900
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def configuration(self) -> bytes:
-        """The node's `/node.json`, as `spatz deploy` would write it."""
-        return json.dumps(
-            {
-                "version": 1,
-                "name": self.name,
-                "board": self.board,
-                "profile": self.profile,
-                "region": "EU868",
-                "report_interval_s": self.report_interval_s,
-                "calibration": CALIBRATIONS[self.profile],
-                **self.settings,
-            }
-        ).encode()
-
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
@@ -57,6 +42,21 @@ class Neighbour:
     plan: Plan
     board: Board
     station: Station
+
+    def configuration(self) -> bytes:
+        """The node's `/node.json`, as `spatz deploy` would write it."""
+        return json.dumps(
+            {
+                "version": 1,
+                "name": self.plan.name,
+                "board": self.plan.board,
+                "profile": self.plan.profile,
+                "region": "EU868",
+                "report_interval_s": self.plan.report_interval_s,
+                **self.station.settings,
+                **self.plan.settings,
+            }
+        ).encode()
 
 
 class Street:
@@ -81,7 +81,7 @@ class Street:
                 seed=seed * 1000 + number,
                 name=plan.name,
             )
-            board = self.bench.add_board(plan.name, plan.board, station.harness, blank, heap_bytes)
+            board = self.bench.add_board(plan.name, plan.board, station.harness, blank=blank, heap_bytes=heap_bytes)
             self.nodes[plan.name] = Neighbour(plan, board, station)
 
     def on_every_node(self, act: Callable[[Board], None]) -> None:

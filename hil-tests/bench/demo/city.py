@@ -5,10 +5,14 @@ Everything that happened is written into the ledger by `keep_books`, called by w
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
-import threading
+import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +45,7 @@ profile = "{profile}"
 report_interval_s = {interval}
 spread_percent = 0
 start_delay_s = 0
+{settings}
 [identity]
 join_eui = "70b3d57ed0000001"
 [firmware]
@@ -70,7 +75,8 @@ class City:
         self.answers: dict[tuple[str, int], str] = {}
         self.answered_at_us: dict[tuple[str, int], int] = {}
         self.provisioning_failures: dict[str, str] = {}
-        self.micropython = ""
+        self.unheard: list[str] = []
+        self.micropython = interpreter_version()
         self._seed = seed
         self._exit = ExitStack()
         self._plans = nodes
@@ -78,7 +84,6 @@ class City:
         self._counted = 0
         self._first_reading = False
         self._jobs: list[Future[None]] = []
-        self._lock = threading.Lock()
 
     # -------------------------------------------------------------------------------------------- beginning, end
 
@@ -110,7 +115,9 @@ class City:
             )
             self.bench.call(self.forwarder.start)
             stack.callback(self.forwarder.stop)
-            self.application = stack.enter_context(Application(self.broker.port))
+            self.application = stack.enter_context(
+                Application(self.server.grpc, self.server.token_file.read_text().strip())
+            )
             for plan in self._plans:
                 self.ledger.node(plan.name, plan.profile)
             self._write_private(self.passphrase_file, secrets.token_urlsafe(24))
@@ -148,8 +155,8 @@ class City:
                 profile=plan.profile,
                 interval=plan.report_interval_s,
                 image=image.name,
+                settings=_toml(self.nodes[plan.name].station.settings),
             )
-            + calibration_toml(plan)
         )
         arguments = ["provision", str(settings), "--port", self.nodes[plan.name].board.port]
         arguments += ["--server", f"http://{self.server.grpc}", "--token-file", str(self.server.token_file)]
@@ -163,8 +170,9 @@ class City:
             if line.get("event") == "step" and line.get("outcome") == "begin":
                 tell(plan.name, str(line["step"]))
             if line.get("dev_eui"):
-                with self._lock:
-                    self._names[str(line["dev_eui"])] = plan.name
+                self._names[str(line["dev_eui"])] = plan.name
+            if line.get("step") == "join" and line.get("outcome") == "begin":  # by then the device is registered
+                self.application.watch(self.dev_eui(plan.name))
             if line.get("event") == "error":
                 errors.append(f"{line.get('what')} {line.get('why')}")
 
@@ -172,11 +180,15 @@ class City:
         if code != 0:
             self.provisioning_failures[plan.name] = " ".join(errors) or f"exit code {code}"
 
+    def dev_eui(self, name: str) -> str:
+        """The DevEUI that `spatz` gave a node."""
+        return next(dev_eui for dev_eui, node in self._names.items() if node == name)
+
     # --------------------------------------------------------------------------------------------------- acting
 
     def command_interval(self, name: str, seq: int, seconds: int) -> None:
         """Queue the downlink that sets a node's report interval, as an application does: by gRPC."""
-        dev_eui = next(eui for eui, node in self._names.items() if node == name)
+        dev_eui = self.dev_eui(name)
         token = self.server.token_file.read_text().strip()
         item = api.DeviceQueueItem(dev_eui=dev_eui, f_port=COMMAND_FPORT, data=encode_command(seq, {INTERVAL: seconds}))
         with grpc.insecure_channel(self.server.grpc) as channel:
@@ -225,6 +237,8 @@ class City:
             data = DataFrame.parse(payload)
             uplink = UplinkId(frame.sender, data.dev_addr, data.f_cnt16)
             self.ledger.sent(uplink, data.f_port, frame.start_us, heard=GATEWAY_ANTENNA in record.heard)
+            if GATEWAY_ANTENNA in record.unheard:
+                self.unheard.append(f"{frame.sender}, frame {data.f_cnt16}: {record.unheard[GATEWAY_ANTENNA]}")
             self.ledger.nodes[frame.sender].uplinks += 1
 
     def _joined(self, name: str, event: Event, screen: Screen) -> None:
@@ -278,15 +292,22 @@ class City:
         path.write_text(text)
 
 
-def calibration_toml(plan: Plan) -> str:
-    """The `[calibration]` table of NODE.toml that says what the station's models are built with."""
-    from bench.stations import CALIBRATIONS
+def interpreter_version() -> str:
+    """What the interpreter of the virtual boards says of itself."""
+    program = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if program is None:
+        return "unknown"
+    question = "import sys; print('.'.join(map(str, sys.implementation.version)).rstrip('.'), sys.version.split('; ')[1])"
+    answer = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=20, check=False)
+    return answer.stdout.strip() or "unknown"
 
-    lines = ["[calibration]"]
-    tables = []
-    for key, value in CALIBRATIONS[plan.profile].items():
-        if isinstance(value, dict):
-            tables += [f"[calibration.{key}]", *(f"{name} = {number!r}" for name, number in value.items())]
-        else:
-            lines.append(f"{key} = {value!r}".replace("'", '"'))
-    return "\n".join([*lines, *tables]) + "\n"
+
+def _toml(settings: Mapping[str, Any]) -> str:
+    """Settings of a node in NODE.toml: values first, tables inline."""
+    return "\n".join(f"{key} = {_toml_value(value)}" for key, value in settings.items())
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)  # numbers, booleans and plain texts are written alike in JSON and TOML

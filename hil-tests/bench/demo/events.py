@@ -1,4 +1,8 @@
-"""Application events as an application gets them: JSON over the real broker."""
+"""Application events as an operator watches them: the event stream of each device, over gRPC.
+
+Not over MQTT: the demo takes the broker away, and a watcher that depends on it would miss what arrives in the moment
+between the gateway's return and its own.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+import grpc
+from chirpstack_api import api
 
-TOPIC = "application/+/device/+/event/+"
+KINDS = ("up", "join", "ack", "txack", "log", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of one device: `kind` is up, join, ack, txack, log or status; `body` as ChirpStack publishes it."""
+    """One event of one device: `kind` is one of `KINDS`; `body` as ChirpStack publishes it."""
 
     kind: str
     dev_eui: str
@@ -27,28 +29,37 @@ class Event:
 
 
 class Application:
-    """A subscriber of all application events; reconnects by itself, events wait in a queue."""
+    """Watches the events of devices; they wait in a queue until `drain` takes them."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, server: str, token: str) -> None:
+        """`server`: HOST:PORT of the API, on loopback. `token`: an API key."""
+        self._channel = grpc.insecure_channel(server)
+        self._stub = api.InternalServiceStub(self._channel)
+        self._metadata = [("authorization", f"Bearer {token}")]
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._subscribed = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "bench-application", protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.reconnect_delay_set(1, 2)
-        self._client.on_connect = self._connected
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._arrived
-        self._client.connect("127.0.0.1", port)
+        self._watched: set[str] = set()
+        self._calls: list[Any] = []
 
     def __enter__(self) -> Self:
-        self._client.loop_start()
-        self._subscribed.wait(10)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        for call in self._calls:
+            call.cancel()
+        self._channel.close()
+
+    def watch(self, dev_eui: str) -> None:
+        """Watch a registered device from now on; its recent events come first. Watching twice is watching once."""
+        if dev_eui in self._watched:
+            return
+        self._watched.add(dev_eui)
+        call = self._stub.StreamDeviceEvents(
+            api.StreamDeviceEventsRequest(dev_eui=dev_eui), metadata=self._metadata, wait_for_ready=True
+        )
+        self._calls.append(call)
+        threading.Thread(target=self._read, args=(dev_eui, call), name=f"events-{dev_eui}", daemon=True).start()
 
     def drain(self) -> list[Event]:
         """All events since the last call, in order of arrival."""
@@ -57,17 +68,10 @@ class Application:
             events.append(self._events.get())
         return events
 
-    def _connected(
-        self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        if not reason.is_failure:
-            client.subscribe(TOPIC, qos=1)
-
-    def _arrived(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        parts = message.topic.split("/")
+    def _read(self, dev_eui: str, call: Any) -> None:
         try:
-            body = json.loads(message.payload)
-        except ValueError:
-            return
-        if isinstance(body, dict):
-            self._events.put(Event(parts[5], parts[3], body))
+            for item in call:
+                if item.description in KINDS:
+                    self._events.put(Event(item.description, dev_eui, json.loads(item.body)))
+        except grpc.RpcError:
+            return  # cancelled, or the server ended

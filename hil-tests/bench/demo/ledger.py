@@ -7,11 +7,13 @@ in between gets to write into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Acceptable = Mapping[str, frozenset[float | int | bool | None]]
+from bench.stations import agrees
+
+Acceptable = Mapping[str, set[Any]]
 """For each field of a reading the values that a correct node may report; more than one only where the world moved."""
 
 READING_PORTS = range(20, 30)  # the profiles of the FPort plan that carry readings of sensors
@@ -72,22 +74,14 @@ class NodeRecord:
     uplinks: int = 0
 
 
-def differences(decoded: Mapping[str, Any], acceptable: Acceptable) -> Iterable[tuple[str, Any, tuple[Any, ...]]]:
-    """Yield (field, decoded value, acceptable values) for every field that no sensor model played so.
+def differences(decoded: Mapping[str, Any], acceptable: Acceptable) -> list[tuple[str, Any, tuple[Any, ...]]]:
+    """(field, decoded value, acceptable values) for every field that no sensor model played so.
 
     A field that the models speak of and the reading lacks is a difference too.
     """
-    for name, values in acceptable.items():
-        value = decoded.get(name)
-        if not any(_equal(value, wanted) for wanted in values):
-            yield name, value, tuple(sorted(values, key=str))
-
-
-def _equal(decoded: Any, wanted: Any) -> bool:
-    if decoded is None or wanted is None or isinstance(decoded, bool) or isinstance(wanted, bool):
-        return decoded is wanted
-    # Both stem from integers on the wire; the tolerance only absorbs the decimal point.
-    return isinstance(decoded, int | float) and abs(decoded - wanted) < 1e-6
+    return [
+        (name, decoded.get(name), tuple(sorted(acceptable[name], key=str))) for name in agrees(decoded, acceptable)
+    ]
 
 
 class Ledger:

@@ -170,8 +170,10 @@ class Demo:
         if collided:
             self._screen.tell(
                 "air_loss",
-                f"{len(collided)} uplinks collided in the air and reached no antenna; that is the street, not the gateway.",
+                f"{len(collided)} uplinks reached no antenna; that is the street, not the gateway: "
+                + "; ".join(self._city.unheard),
                 uplinks=len(collided),
+                reasons=self._city.unheard,
             )
         promises = self._promises(summary)
         for promise in promises:
