@@ -338,11 +338,6 @@ def make_converters(bus, port):
     """The classes `ADC` and `PWM`."""
 
     class ADC:
-        ATTN_0DB = 0
-        ATTN_2_5DB = 1
-        ATTN_6DB = 2
-        ATTN_11DB = 3
-
         def __init__(self, pin, atten=None):
             self._pin = port.adc_pin(pin_number(pin))
             self._range = port.ADC_RANGES_UV[len(port.ADC_RANGES_UV) - 1 if atten is None else atten]
@@ -364,6 +359,9 @@ def make_converters(bus, port):
 
         def read(self):
             return self.read_u16() >> 4
+
+    for name, value in port.ADC.items():
+        setattr(ADC, name, value)
 
     class PWM:
         def __init__(self, pin, *, freq=0, duty_u16=None, duty=None, duty_ns=None, invert=False):

@@ -39,6 +39,7 @@ class Esp32:
     UART_IDS = (0, 1, 2)
     UART = {"INV_TX": 1, "INV_RX": 2, "RTS": 1, "CTS": 2, "IRQ_RX": 1, "IRQ_RXIDLE": 0x1000, "IRQ_BREAK": 2}
     ADC_RANGES_UV = (1_100_000, 1_500_000, 2_200_000, 3_300_000)
+    ADC = {"ATTN_0DB": 0, "ATTN_2_5DB": 1, "ATTN_6DB": 2, "ATTN_11DB": 3}
     ADC_ATTEN = True
     RTC_MEMORY = True
     RTC_MICROSECONDS = True
@@ -91,6 +92,7 @@ class Rp2:
     UART_IDS = (0, 1)
     UART = {"INV_TX": 1, "INV_RX": 2, "RTS": 2, "CTS": 1, "IRQ_RXIDLE": 0x40, "IRQ_TXIDLE": 0x20, "IRQ_BREAK": 0x200}
     ADC_RANGES_UV = (3_300_000,)
+    ADC = {}  # one range, no attenuators
     ADC_ATTEN = False
     RTC_MEMORY = False
     RTC_MICROSECONDS = False
