@@ -65,7 +65,6 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     children: set[int] = set()
-    control.setblocking(False)  # `recv_fds` drops its flags argument (CPython 3.11), so MSG_DONTWAIT would do nothing
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
@@ -75,7 +74,7 @@ def serve(control: socket.socket) -> None:
             os.read(wake_read, 512)
         report_ends(control, children)
         if control.fileno() not in ready:
-            continue  # asked beforehand: recv_fds of CPython 3.11 drops its flags, MSG_DONTWAIT too, and would block
+            continue  # recv_fds would block: CPython 3.11 drops its flags, MSG_DONTWAIT too
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
         if not message:
             break

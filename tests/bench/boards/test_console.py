@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import serial
+
 from bench.boards import Bench, Board
 
 WAIT_S = 10

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench, Board, State
 from bench.boards.image import virtual_image
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench
 from bench.boards.errors import FlashInUse
-
 from tests.bench.boards.peers import printed
 
 
@@ -22,7 +22,7 @@ def test_files_written_offline_are_read_by_the_board_and_back(bench: Bench, run_
         """
     )
 
-    assert printed(board) == ["['main.py', 'made']"]
+    assert printed(board) == ["['made', 'main.py']"]
     assert board.read_file("/made/answer.txt") == b"42"
     assert "/made/answer.txt" in board.list_files()
     with pytest.raises(FileNotFoundError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
+
 from bench.boards import Bench, InterpreterMissing
 from bench.boards import interpreter as interpreters
 from bench.boards.interpreter import Program, Zygote, find_launcher
@@ -62,7 +62,7 @@ def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
                 bench.run_for(0.05)
 
     run("warm up")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     run("measured")
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench, Board
 
 ALL_BYTES = bytes(range(256)) * 8

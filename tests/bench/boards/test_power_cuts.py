@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bench.boards import Bench, State
 
 OLD, NEW = b"old " * 300, b"new " * 400

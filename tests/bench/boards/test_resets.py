@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench, Board, Harness
 from bench.chips.ports import Line
 

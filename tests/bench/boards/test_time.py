@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench.boards import Bench, Board, FirmwareSpins, Harness
 from bench.chips.ports import Line
-
 from tests.bench.boards.peers import printed
 
 WRAP_MS = 1 << 30  # period of the ticks, ports/esp32 and ports/rp2
@@ -221,7 +221,7 @@ def test_firmware_that_spins_without_a_call_is_found_with_its_traceback(bench: B
         board.write_files({"/main.py": b"flag = False\nwhile not flag:\n    pass\n"})
         board.power_on()
 
-        with pytest.raises(FirmwareSpins, match="(?s)spinner ran .* line [23]"):
+        with pytest.raises(FirmwareSpins, match=r"(?s)spinner ran .* line [23]"):
             impatient.run_for(10)
 
 
