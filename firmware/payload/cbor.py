@@ -13,17 +13,26 @@ Runs on MicroPython and CPython. The encoder for reports, which allocates nothin
 
 from firmware.payload.errors import CborError
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """CPython: a constant is its value."""
+        return value
+
+
 # Our deepest payload is an answer: array in array in array. One level to spare, then recursion ends,
 # because stacks on the node are small.
 MAX_DEPTH = 4
 
-_UINT = 0
-_NINT = 1
-_BYTES = 2
-_TEXT = 3
-_ARRAY = 4
-_MAP = 5
-_SIMPLE = 7
+_UINT = const(0)
+_NINT = const(1)
+_BYTES = const(2)
+_TEXT = const(3)
+_ARRAY = const(4)
+_MAP = const(5)
+_SIMPLE = const(7)
 
 
 def loads(data: bytes):
