@@ -14,6 +14,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Any
 
 from provisioning.errors import BoardError, BoardSilent, PortError
 
+_log = logging.getLogger(__name__)
 SERIAL_TIMEOUT_S = 1.0  # of one read; finite also on a pseudo terminal, where mpremote would block
 PROMPT_TRIES = 2
 PROMPT_DEADLINE_S = 6.0  # of one try, soft reset included
@@ -66,6 +68,7 @@ class BoardLink:
     def __enter__(self) -> BoardLink:
         from mpremote.transport_serial import SerialTransport
 
+        _log.info("open the prompt at %s", self.port)
         with self._guarded(PROMPT_DEADLINE_S * PROMPT_TRIES + 5):
             self._transport = SerialTransport(self.port, timeout=SERIAL_TIMEOUT_S)
             self._enter_prompt()
@@ -138,6 +141,7 @@ class BoardLink:
 
     def write(self, path: str, data: bytes | bytearray) -> None:
         """Write a file beside its place, compare the hash, then rename: a cut leaves the old file or the new."""
+        _log.info("write %s, %d bytes", path, len(data))
         draft = f"{path}.new"
         self.run(f"_sdirs({path!r});_sf=open({draft!r},'wb')")
         for start in range(0, len(data), CHUNK_BYTES):

@@ -6,7 +6,9 @@ esptool is under the GPL and is never imported; it runs as a program of its own,
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from provisioning.errors import ProgramError
 from provisioning.redaction import Redactor
 
+_log = logging.getLogger(__name__)
 KEPT_LINES = 12  # of a program's output, for the person who has to find out
 
 
@@ -37,6 +40,7 @@ def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Fini
 
     Arguments are visible to every user of the machine: no secret is ever among them.
     """
+    _log.info("run %s", shlex.join(arguments))
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
     try:
         process = subprocess.Popen(
@@ -60,7 +64,10 @@ def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Fini
         if isinstance(error, subprocess.TimeoutExpired):
             raise ProgramError("program-hangs", program=_name(arguments), seconds=round(deadline_s)) from None
         raise
-    return Finished(process.returncode, redactor.clean_foreign(output))
+    ended = Finished(process.returncode, redactor.clean_foreign(output))
+    _log.info("%s ended with %d", _name(arguments), ended.status)
+    _log.debug("%s", ended.output)
+    return ended
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

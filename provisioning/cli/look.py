@@ -8,7 +8,7 @@ import rich_click as click
 
 from provisioning.cli.options import JOURNAL_FILE, Session, new_session, output_options, state_options
 from provisioning.cli.output import Output
-from provisioning.errors import SettingsError
+from provisioning.errors import SettingsError, StateError
 from provisioning.journal import Device, Journal
 from provisioning.steps import NAMES
 
@@ -58,7 +58,10 @@ def journal(output: Output, /, name: str | None, **options: Any) -> None:
 
 
 def _journal(session: Session) -> Journal:
-    return Journal(session.prepare_state_dir() / JOURNAL_FILE)
+    file = session.state_dir / JOURNAL_FILE
+    if not file.exists():
+        raise StateError("journal-missing", file=file)
+    return Journal(file)
 
 
 def _plain(device: Device) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from provisioning.chain import StepReport
 from provisioning.errors import SpatzError
 from provisioning.messages import explain, phrase
 from provisioning.redaction import RedactingFormatter, Redactor
+
+if TYPE_CHECKING:
+    from provisioning.chain import StepReport
 
 PASSING_WIDTH = 79  # so that an old terminal does not break the line that is overwritten
 _WORDS = {"done": "OK", "skipped": "SKIP", "failed": "FAIL"}

@@ -7,6 +7,7 @@ ChirpStack reports far more than its status codes say; what they really mean is 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import grpc
 
 from provisioning.errors import ServerError, ServerUnreachable, SettingsError, TokenRefused
 
+_log = logging.getLogger(__name__)
 CALL_DEADLINE_S = 10.0
 TRIES = 4
 FIRST_PAUSE_S = 0.25
@@ -104,10 +106,13 @@ class Channel:
 
         A call whose answer was lost is repeated, so every caller must bear that it was already carried out.
         """
+        name = type(request).__name__.removesuffix("Request")  # never the request itself: it may carry a key
         for tried in range(1, TRIES + 1):
             try:
+                _log.info("call %s, try %d", name, tried)
                 return method(request, metadata=self._metadata, timeout=CALL_DEADLINE_S)
             except grpc.RpcError as error:
+                _log.info("%s: %s", name, error.code())
                 if error.code() not in _PASSING:
                     raise self._meaning(error) from None
                 if tried == TRIES:
