@@ -98,11 +98,12 @@ class Commands:
     boot counter that the status frame reports.
     """
 
-    def __init__(self, apply, boots: int, keys=None):
+    def __init__(self, apply, boots: int, keys=None, done: "list[tuple] | None" = None):
         self._apply = apply
         self._boots = boots
         self._keys = keys
-        self._done: "list[tuple]" = []  # (seq, command bytes, answer bytes), the oldest first
+        # (seq, command bytes, answer bytes), the oldest first. A caller who does not keep this object keeps the list.
+        self._done: "list[tuple]" = [] if done is None else done
 
     def handle(self, data: bytes, config_hash=None) -> bytes:
         """Return the answer to send on FPort 31. Raises CborError when the downlink is no command.

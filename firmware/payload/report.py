@@ -179,6 +179,8 @@ class Catalog:
         return flags
 
     def _command_name(self, key):
+        if key == 0:
+            return "seq"  # what a refusal of a used sequence number is about
         for command in self.commands:
             if command["key"] == key:
                 return command["name"]
@@ -211,6 +213,7 @@ class Catalog:
         if report["ok"]:
             return encode_answer(report["seq"], 0, None if config is None else bytes.fromhex(config))
         keys = {command["name"]: command["key"] for command in self.commands}
+        keys["seq"] = 0
         pairs = []
         for refusal in report["refused"]:
             reason, key = refusal["reason"], refusal["key"]

@@ -10,6 +10,7 @@ from firmware.payload.encoder import encode_into
 from firmware.payload.errors import CborError, DecodeError, ReportError
 from firmware.payload.report import _Table, as_decoded
 from tests.firmware.payload.reports import WITH_VALUES, random_report
+from tests.firmware.payload.runs import Codec
 
 RECEIVED = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -170,3 +171,11 @@ def test_a_refused_command_is_told_in_words():
         "ok": False,
         "refused": [{"key": "thresholds", "reason": "out_of_range"}],
     }
+
+
+def test_a_refused_sequence_number_is_told_alike_by_python_and_javascript():
+    report = decode(31, "821281820007")
+
+    assert report["refused"] == [{"key": "seq", "reason": "seq_reused"}]
+    assert Codec().decode(31, bytes.fromhex("821281820007"))["data"] == report.data()
+    assert firmware.payload.encode("answer", report) == (31, bytes.fromhex("821281820007"))
