@@ -44,8 +44,8 @@ class NodeRadio(Protocol):
     def on_preamble(self, frame: Transmission) -> None:
         """The receiver has locked."""
 
-    def on_header(self, frame: Transmission) -> None:
-        """The header is complete and good."""
+    def on_header(self, frame: Transmission, whole: bool) -> None:
+        """The header is over. When it is not `whole`, the frame is lost and nothing more comes of it."""
 
     def on_received(self, received: Received) -> None:
         """The frame is over."""
@@ -250,8 +250,13 @@ class Air:
             window.radio.on_preamble(frame)
 
     def _header(self, window: _Window, flight: _Flight) -> None:
-        if window.open and window.locked is flight:
-            window.radio.on_header(flight.frame)
+        if not window.open or window.locked is not flight:
+            return
+        damage = self._damage(flight, window.radio.name)
+        if damage is not None:
+            flight.record.unheard[window.radio.name] = damage
+            window.locked = None
+        window.radio.on_header(flight.frame, damage is None)
 
     def _complete(self, window: _Window, flight: _Flight) -> None:
         if not window.open or window.locked is not flight:

@@ -131,3 +131,23 @@ class FrameRecord:
     heard: dict[str, Received] = field(default_factory=dict)
     unheard: dict[str, str] = field(default_factory=dict)
     """Antenna to the reason in words."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The record as plain values, for a line of JSON."""
+        frame = self.frame
+        return {
+            "number": self.number,
+            "time_us": frame.start_us,
+            "airtime_us": frame.end_us - frame.start_us,
+            "sender": frame.sender,
+            "freq_hz": frame.freq_hz,
+            "sf": frame.sf,
+            "bw_hz": frame.bw_hz,
+            "downlink": frame.iq_inverted,
+            "payload": frame.payload.hex(),
+            "heard": {
+                name: {"rssi_dbm": round(received.rssi_dbm, 1), "snr_db": round(received.snr_db, 1)}
+                for name, received in self.heard.items()
+            },
+            "unheard": self.unheard,
+        }

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from bench.air.air import DEMODULATORS, Air
@@ -29,8 +31,8 @@ class Node:
     def on_preamble(self, frame):
         self.steps.append("preamble")
 
-    def on_header(self, frame):
-        self.steps.append("header")
+    def on_header(self, frame, whole):
+        self.steps.append("header" if whole else "bad header")
 
     def on_received(self, received):
         self.steps.append("frame")
@@ -49,8 +51,9 @@ class Bench:
     def uplink(self, start_us=0, sender="node", sf=7, freq_hz=FREQ, payload=b"x" * 13, **changes):
         return self.air.transmit(on_air(start_us, payload, sender, freq_hz, sf, **changes))
 
-    def downlink(self, start_us=0, sf=7, freq_hz=FREQ, iq_inverted=True, sender="gateway"):
-        frame = on_air(start_us, b"y" * 20, sender, freq_hz, sf, iq_inverted=iq_inverted, crc_on=False)
+    def downlink(self, start_us=0, sf=7, freq_hz=FREQ, sender="gateway", **changes):
+        settings = {"iq_inverted": True, "crc_on": False} | changes
+        frame = on_air(start_us, b"y" * 20, sender, freq_hz, sf, **settings)
         return self.air.transmit(frame)
 
     def window(self, open_us, close_us, **changes):
@@ -215,11 +218,25 @@ class TestReceiveWindow:
         bench.run()
         assert record.unheard["node"] == "polarity (IQ) differs"
 
+    @pytest.mark.parametrize(
+        ("late_us", "steps"),
+        [(15_000, ["preamble", "bad header"]), (25_000, ["preamble", "header", "frame"])],
+    )
+    def test_a_collision_spoils_the_header_or_the_rest(self, bench, late_us, steps):
+        # At SF7 the header of a frame ends after 20.7 ms.
+        bench.window(0, S)
+        record = bench.downlink(0)
+        bench.downlink(late_us, sender="far")
+        bench.run()
+        assert bench.node.steps == steps
+        assert "collision" in record.unheard["node"]
+        assert not any(received.crc_ok for received in bench.node.received)
+
     def test_a_receiver_follows_one_frame_at_a_time(self, bench):
         bench.air.add_gateway(Gateway("far"))
         bench.window(0, S)
         bench.downlink(0)
-        late = bench.downlink(2_000, sender="far")
+        late = bench.downlink(2_000, sender="far", power_dbm=4)
         bench.run()
         assert len(bench.node.received) == 1
         assert late.unheard["node"] == "busy with a frame of gateway"
@@ -252,3 +269,8 @@ class TestFaults:
         bench.run()
         assert [record.number for record in bench.air.records] == [0, 1]
         assert bench.air.records[1].unheard.keys() == {"node"}
+        line = json.loads(json.dumps(bench.air.records[0].as_dict()))
+        assert line["sender"] == "node"
+        assert line["airtime_us"] == 46_336
+        assert line["heard"]["gateway"]["rssi_dbm"] == -91
+        assert line["downlink"] is False

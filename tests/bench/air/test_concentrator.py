@@ -17,7 +17,7 @@ class Node:
     def on_preamble(self, frame):
         pass
 
-    def on_header(self, frame):
+    def on_header(self, frame, whole):
         pass
 
     def on_received(self, received):

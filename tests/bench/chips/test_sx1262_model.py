@@ -367,6 +367,16 @@ class TestReceive:
         assert bench.radio.dio1.level == 0
         assert bench.irq() & 0x0002
 
+    def test_a_spoilt_header_ends_single_reception_with_its_own_interrupt(self, bench):
+        self.listen(bench)
+        start_us = bench.schedule.now_us + 1_000
+        downlink(bench, start_us)
+        bench.air.transmit(on_air(start_us + 10_000, b"rival", "far", FREQ, 7, iq_inverted=True, crc_on=False))
+        bench.pass_us(100_000)
+        assert bench.irq() == 0x0024  # PreambleDetected, HeaderErr
+        assert bench.command("c0 00")[1] >> 4 == 2
+        assert bench.command("10 00 000000000000")[6:] == b"\x00\x01"
+
     def test_random_numbers_come_only_while_receiving(self, bench):
         assert bench.command("1d 0819 00 00000000")[4:] == bytes(4)
         self.listen(bench, "ffffff")

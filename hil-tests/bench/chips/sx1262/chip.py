@@ -264,10 +264,17 @@ class SX1262(Interface):
             self._stop_timer()
         self._raise(Irq.PREAMBLE_DETECTED)
 
-    def on_header(self, _frame: Transmission) -> None:
-        """A header is complete (port of the air); by default it is what stops the timer (13.1.9)."""
-        self._stop_timer()
-        self._raise(Irq.HEADER_VALID)
+    def on_header(self, _frame: Transmission, whole: bool) -> None:
+        """A header is over (port of the air); a good one is what stops the timer by default (13.1.9)."""
+        if whole:
+            self._stop_timer()
+            self._raise(Irq.HEADER_VALID)
+            return
+        self._stats[2] += 1
+        if not self._continuous:
+            self._abort()
+            self.mode = Mode.STDBY_RC
+        self._raise(Irq.HEADER_ERR)
 
     def on_received(self, received: Received) -> None:
         """A frame is complete (port of the air)."""
