@@ -98,8 +98,8 @@ function keyName(key) {
 }
 
 function answer(item) {
-  var data = { profile: "answer", seq: whole("seq", list("answer", item, 99, 2)[0]), ok: item[1] === 0 };
-  if (!data.ok) data.refused = list("result", item[1], 99, 1).map(function (pair) {
+  var data = { profile: "answer", seq: whole("seq", list("answer", item, 999, 2)[0]), ok: item[1] === 0 };
+  if (!data.ok) data.refused = list("result", item[1], 999, 1).map(function (pair) {
     return { key: keyName(whole("key", pair[0], 23)), reason: REASONS[whole("code", pair[1], 255, 1) - 1] || "code " + pair[1] };
   });
   else if (item.length > 2) data.config = hex("config", item[2], 4);
@@ -111,7 +111,7 @@ function report(name, base, places, step, item, time) {
   // An array becomes the pairs of a map: key 0 are the flags, key n is field n - 1.
   (base < 0
     ? item && item.m || fail("no map")
-    : list(name, item, 99, base).map(function (wire, i) {
+    : list(name, item, 999, base).map(function (wire, i) {
         return [i < base ? i + 1 : i - base && i, wire];
       })
   ).forEach(function (pair) {

@@ -78,7 +78,7 @@ def test_warnings_and_flags_are_also_in_the_data_because_chirpstack_drops_warnin
     ("fport", "text", "error"),
     [
         (20, "841904d2182f18", "byte 6: cut off"),
-        (20, "831904d2182f18d7", "fill: not 4..99 items"),
+        (20, "831904d2182f18d7", "fill: not 4..999 items"),
         (20, "841904d2186518d718b5", "fill: 101 not in 0..100"),
         (99, "80", "FPort 99 unknown"),
         (20, "849a00ffffff00", "byte 1: length 16777215"),

@@ -179,3 +179,9 @@ def test_json_keys_come_in_the_same_order_from_python_and_javascript():
         data = bytes(buf[: encode_into(_Table(about), values, flags, buf, LIMIT)])
         told = json.dumps(CATALOG.decode(about["fport"], data).data())
         assert json.dumps(codec.decode(about["fport"], data)["data"]) == told
+
+
+def test_an_array_as_long_as_a_frame_can_carry_is_still_read():
+    data = bytes([0x98, 230]) + bytes(230)
+
+    assert Codec().decode(20, data)["data"] == CATALOG.decode(20, data).data()
