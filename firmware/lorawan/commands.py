@@ -6,6 +6,11 @@ An unknown identifier ends the list, because its length is unknown. Answers stan
 from .events import LinkCheck, NetworkTime, SettingsChanged
 from .plan import SIZE, u24
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 LINK_CHECK = 0x02
 LINK_ADR = 0x03
 DUTY_CYCLE = 0x04
@@ -16,25 +21,12 @@ RX_TIMING_SETUP = 0x08
 DL_CHANNEL = 0x0A
 DEVICE_TIME = 0x0D
 
-# Bytes after the identifier. Class B commands and TxParamSetupReq are known by length only: a class A device in a
-# region without dwell time ignores them (5.8, 12.2).
-_REQUEST_BYTES = {
-    LINK_CHECK: 2,
-    LINK_ADR: 4,
-    DUTY_CYCLE: 1,
-    RX_PARAM_SETUP: 4,
-    DEV_STATUS: 0,
-    NEW_CHANNEL: 5,
-    RX_TIMING_SETUP: 1,
-    0x09: 1,
-    DL_CHANNEL: 4,
-    DEVICE_TIME: 5,
-    0x10: 1,
-    0x11: 4,
-    0x13: 4,
-}
-_KEEP = 0x0F  # in LinkADRReq: leave data rate or power as they are
-_BATTERY_UNKNOWN = 255
+# Bytes after the identifier, which is the index; 0xFF: unknown. Class B commands (0x10, 0x11, 0x13) and TxParamSetupReq
+# (0x09) are known by length only: a class A device in a region without dwell time ignores them (5.8, 12.2).
+_REQUEST_BYTES = b"\xff\xff\x02\x04\x01\x04\x00\x05\x01\x01\x04\xff\xff\x05\xff\xff\x01\x04\xff\x04"
+_UNKNOWN = const(0xFF)
+_KEEP = const(0x0F)  # in LinkADRReq: leave data rate or power as they are
+_BATTERY_UNKNOWN = const(255)
 
 
 def execute(link, commands, snr_db_x4, battery_level, asked=0, age_ms=0):
@@ -48,8 +40,8 @@ def execute(link, commands, snr_db_x4, battery_level, asked=0, age_ms=0):
     at = 0
     while at < len(commands):
         cid = commands[at]
-        size = _REQUEST_BYTES.get(cid)
-        if size is None or at + 1 + size > len(commands):
+        size = _REQUEST_BYTES[cid] if cid < len(_REQUEST_BYTES) else _UNKNOWN
+        if size == _UNKNOWN or at + 1 + size > len(commands):
             break
         end = at + 1 + size
         if cid == LINK_ADR:

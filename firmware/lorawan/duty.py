@@ -9,10 +9,15 @@ and the record is rewritten before the reserve is overdrawn. After a reset the w
 
 from array import array
 
-_SLOT_MS = 300_000
-_SLOTS = 13
-_STEP_US = 1_000_000  # the reserve runs ahead by so much; each reset costs at most as much of the budget
-_UNIT_US = 10_000  # the stored reserve counts 10 ms
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
+_SLOT_MS = const(300_000)
+_SLOTS = const(13)
+_STEP_US = const(1_000_000)  # the reserve runs ahead by so much; each reset costs at most as much of the budget
+_UNIT_US = const(10_000)  # the stored reserve counts 10 ms
 
 
 class DutyCycle:

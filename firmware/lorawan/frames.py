@@ -8,6 +8,11 @@ Join-Accept   MHDR(1)  AES{ JoinNonce(3)  NetID(3)  DevAddr(4)  DLSettings(1)  R
 from .crypto import DOWN, UP, mic_matches
 from .errors import Malformed
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 # FType, bits 7..5 of MHDR (TS001-1.0.4 4.2.1); Major R1 is 0.
 JOIN_REQUEST = 0x00
 JOIN_ACCEPT = 0x20
@@ -27,7 +32,7 @@ JOIN_REQUEST_BYTES = 23
 JOIN_ACCEPT_BYTES = (17, 33)
 MIC_BYTES = 4
 FOPTS_MAX_BYTES = 15
-_FHDR_END = 8  # MHDR and FHDR without FOpts
+_FHDR_END = const(8)  # MHDR and FHDR without FOpts
 _DATA_MIN_BYTES = _FHDR_END + MIC_BYTES
 
 

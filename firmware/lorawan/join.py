@@ -8,14 +8,19 @@
 The time counts on across resets from the last stored value, so a brown-out loop does not refill the budget.
 """
 
-_HOUR_S = 3_600
-_DAY_S = 86_400
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
+_HOUR_S = const(3_600)
+_DAY_S = const(86_400)
 _SLOW_FROM_S = 11 * _HOUR_S
 _BUDGET_MS = (36_000, 36_000, 8_700)
-_SAVE_EVERY_S = 600  # while waiting, the elapsed time is stored this often
+_SAVE_EVERY_S = const(600)  # while waiting, the elapsed time is stored this often
 
-_FIRST_PAUSE_MS = 8_000  # between two tries; doubles with each failure
-_LONGEST_PAUSE_MS = 600_000
+_FIRST_PAUSE_MS = const(8_000)  # between two tries; doubles with each failure
+_LONGEST_PAUSE_MS = const(600_000)
 
 NONCE_END = 0xFFFF
 NO_JOIN_NONCE = 0xFFFFFFFF

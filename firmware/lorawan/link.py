@@ -2,13 +2,18 @@
 
 from .plan import DynamicPlan
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 ADR_ACK_LIMIT = 64  # uplinks without a downlink before we ask (RP002-1.0.4 section 2.3)
 ADR_ACK_DELAY = 32  # further uplinks before each step of the back-off
-_COUNT_END = 0xFFFF
+_COUNT_END = const(0xFFFF)
 
 STICKY = (0x05, 0x08, 0x09, 0x0A)  # answers repeated until a class A downlink arrives (TS001-1.0.4 section 5)
 OWN_REQUESTS = (0x02, 0x0D)  # LinkCheckReq, DeviceTimeReq
-_ANSWER_BYTES = {0x03: 2, 0x04: 1, 0x05: 2, 0x06: 3, 0x07: 2, 0x08: 1, 0x09: 1, 0x0A: 2}
+_ANSWER_BYTES = b"\x00\x00\x00\x02\x01\x02\x03\x02\x01\x01\x02"  # index: identifier; with it
 ANSWERS_LIMIT_BYTES = 40  # room in the hot record; more answers than that are dropped from the end
 
 

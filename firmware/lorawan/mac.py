@@ -32,14 +32,19 @@ from .plan import u24
 from .records import Records
 from .session import FCNT_END, Session
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s (RP002-1.0.4 section 2.3): this, and up to
 RETRANSMIT_SPREAD_MS = 2_000  # this more at random
 
-_BUFFER_BYTES = 256
-_OVERHEAD_BYTES = 12  # MHDR, FHDR without FOpts, MIC
+_BUFFER_BYTES = const(256)
+_OVERHEAD_BYTES = const(12)  # MHDR, FHDR without FOpts, MIC
 
-_JOIN = 1
-_DATA = 2
+_JOIN = const(1)
+_DATA = const(2)
 
 
 class Mac:

@@ -3,10 +3,15 @@
 from .airtime import airtime_us
 from .errors import DutyCycleWait, NoChannel
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 JOIN_ACCEPT_DELAY1_MS = 5_000  # RP002-1.0.4 section 2.3, as the following
 JOIN_ACCEPT_DELAY2_MS = 6_000
 RX2_AFTER_RX1_MS = 1_000
-_LATENCY_MS = 1_000  # at most, between asking for an exchange and its transmission
+_LATENCY_MS = const(1_000)  # at most, between asking for an exchange and its transmission
 
 
 class Outgoing:

@@ -2,9 +2,14 @@
 
 from array import array
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 SIZE = 16
-_STEP_HZ = 100  # frequencies travel in units of 100 Hz
-_HALF_CHANNEL_HZ = 62_500
+_STEP_HZ = const(100)  # frequencies travel in units of 100 Hz
+_HALF_CHANNEL_HZ = const(62_500)
 
 
 class DynamicPlan:

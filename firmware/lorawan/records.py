@@ -13,13 +13,18 @@ from .errors import NoIdentity, StateCorrupt
 from .plan import u24
 from .session import Session
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 _HOT = "<HIIHBBBBBBBB"  # .., lengths of mask, reserve and answers, which follow
-_HOT_BYTES = 20
+_HOT_BYTES = const(20)
 _COLD = "<HH4s3s32sBBB3s"  # channels follow
-_COLD_BYTES = 49
-_NO_FCNT = 0xFFFFFFFF
-_ACK_DUE = 0x01
-_IN_SESSION = 0x02  # absent: written while joining, for the airtime in it
+_COLD_BYTES = const(49)
+_NO_FCNT = const(0xFFFFFFFF)
+_ACK_DUE = const(0x01)
+_IN_SESSION = const(0x02)  # absent: written while joining, for the airtime in it
 
 
 class Records:

@@ -13,6 +13,11 @@ that was created but never completed is empty; nothing was transmitted on its be
 
 from .errors import StateCorrupt
 
+try:
+    from micropython import const
+except ImportError:
+    const = int  # CPython: a constant is just its value
+
 VERSION = 1
 IDENTITY = "identity"
 NONCE = "nonce"
@@ -20,8 +25,8 @@ HOT = "hot"
 COLD = "cold"
 
 HOT_LIMIT_BYTES = 128
-_FRAME_BYTES = 3  # version, CRC-16
-_ENOENT = 2  # the same number on every port of MicroPython
+_FRAME_BYTES = const(3)  # version, CRC-16
+_ENOENT = const(2)  # the same number on every port of MicroPython
 
 # CRC-16/CCITT-FALSE (polynomial 0x1021, initial value 0xFFFF), four bits at a time.
 _CRC_TABLE = (
