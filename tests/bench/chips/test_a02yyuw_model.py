@@ -20,6 +20,13 @@ def test_published_frame_is_what_1953_mm_looks_like(vectors):
     assert heard[:4] == bytes.fromhex(vectors["a02-ds"]["bytes"])
 
 
+def test_ff_within_a_frame_is_a_value_like_any_other(vectors):
+    both = bytes.fromhex(vectors["a02-ff-in-payload"]["bytes"])
+    for frame, distance_mm in zip((both[:4], both[4:]), vectors["a02-ff-in-payload"]["expected"], strict=True):
+        schedule = Schedule()
+        assert listen(A02YYUW(schedule, lambda now_us, mm=distance_mm: mm), schedule, 1)[:4] == frame
+
+
 def test_nothing_comes_before_the_start_up_time_and_then_three_to_ten_frames_a_second():
     schedule = Schedule()
     model = A02YYUW(schedule, lambda now_us: 1000, first_frame_us=700_000)

@@ -98,6 +98,19 @@ class TestBattery:
         assert adc.read_u16() == 2048 << 4 | 2048 >> 8
         assert HostADC(schedule, lambda now_us: 9_000_000).read_u16() == 0xFFFF
 
+    @pytest.mark.parametrize("vector_id", ["vbat-2232", "vbat-3000"])
+    def test_a_voltage_gives_the_code_of_the_vectors(self, vectors, vector_id):
+        vector = vectors[vector_id]
+        schedule = Schedule()
+        battery = Battery(
+            schedule,
+            lambda now_us: round(vector["expected"] * 1000),
+            r_top_ohm=int(vector["r_top"]),
+            r_bottom_ohm=int(vector["r_bottom"]),
+        )
+        adc = HostADC(schedule, battery, full_scale_uv=round(vector["full_scale_v"] * 1e6))
+        assert adc.read_u16() >> 4 == pytest.approx(vector["adc"], abs=1)
+
     def test_an_open_tap_floats_at_zero(self):
         schedule = Schedule()
         battery = Battery(schedule, lambda now_us: 3600, r_top_ohm=1, r_bottom_ohm=1)

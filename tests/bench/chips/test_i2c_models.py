@@ -123,6 +123,16 @@ class TestADS1115:
         else:
             assert float(model.played[-1].value) == pytest.approx(expected * 1e4, abs=0.01)
 
+    @pytest.mark.parametrize(
+        ("vector_id", "name", "code"),
+        [("cfg-c583", "ain0", 16_000), ("cfg-d383", "ain1", 4_000), ("cfg-8583", "ain0-ain1", 8_000)],
+    )
+    def test_configurations_of_the_vectors_choose_input_and_range(self, vectors, vector_id, name, code):
+        config = int(vectors[f"ads1115-{vector_id}"]["expected"].replace(" ", ""), 16)
+        schedule, model, bus = bus_with(ads1115.ADS1115, [lambda now_us: 1_000_000, lambda now_us: 500_000])
+        assert self.measure(schedule, bus, config) == code
+        assert model.played[-1].quantity == name
+
     def test_the_old_result_stays_until_the_conversion_is_done(self):
         schedule, _, bus = bus_with(ads1115.ADS1115, [lambda now_us: 1_000_000])
 
