@@ -7,18 +7,27 @@ from firmware.payload.errors import CborError
 KNOWN = (INTERVAL, REBOOT, STATUS)
 """What this firmware carries out; other keys of the schema are answered as unknown."""
 
+MODULES = (
+    "firmware.node.commands",
+    "firmware.payload.commands",
+    "firmware.payload.tables.commands",
+    "firmware.payload.cbor",
+)
+"""What a downlink needs in memory, and nothing else does."""
+
 
 class CommandPort:
-    """Takes downlinks and gives answers. `state`: a begun `State`; `say(text)`: one console line.
+    """Takes downlinks and gives answers. `state`: a begun `State`; `say(text)`: one console line; `done`: a list of the
+    caller, in which the last commands are remembered: this object and its module need not live longer than a downlink.
 
     After `handle`, `interval_changed`, `status_wanted` and `reboot_wanted` tell the cycle what to do; a reboot only
     after the answer is out.
     """
 
-    def __init__(self, state, say):
+    def __init__(self, state, say, done):
         self._state = state
         self._say = say
-        self._commands = Commands(self._apply, state.boots, KNOWN)
+        self._commands = Commands(self._apply, state.boots, KNOWN, done)
         self.interval_changed = False
         self.status_wanted = False
         self.reboot_wanted = False

@@ -14,8 +14,8 @@ them show in the reports.
 
 import gc
 
-from firmware.node import status
 from firmware.node.link import LATER, SENT, TOO_LONG, UNHEARD
+from firmware.node.memory import forget
 from firmware.node.report import Encoder, blank, late
 from firmware.node.sampler import sample
 from firmware.payload.encoder import DROPPED, LOW_BATTERY, SENSOR_FAULT, WATCHDOG
@@ -31,6 +31,7 @@ except ImportError:
 
 _LATE_MS = const(60_000)
 """A report that waited longer than this says so and carries its age; ages are whole minutes."""
+_STATUS_EVERY_MS = 24 * 3_600_000
 _AFTER_DEFECT_MS = const(60_000)
 """Pause after an error that nobody foresaw, so that it cannot drain the battery."""
 _EVENT_TRIES_MS = (10_000, 30_000, 60_000)
@@ -50,10 +51,12 @@ class Cycle:
     """One node. All parts are handed in, ready made; `say(text)` takes one line for the console.
 
     `hardware`: the board's wiring; `kind`: the profile's module object of `measure/`; `link`: `Link`;
-    `queue`: an opened `Queue`; `state`: a begun `State`; `commands`: `CommandPort`.
+    `queue`: an opened `Queue`; `state`: a begun `State`.
+
+    What is needed now and then (commands, status, alarms) is imported when it is, and forgotten afterwards.
     """
 
-    def __init__(self, config, clock, *, hardware, kind, link, queue, state, commands, say):
+    def __init__(self, config, clock, *, hardware, kind, link, queue, state, say):
         self._config = config
         self._clock = clock
         self._hardware = hardware
@@ -61,7 +64,9 @@ class Cycle:
         self._link = link
         self._queue = queue
         self._state = state
-        self._commands = commands
+        self._commands_done = []  # see `CommandPort`
+        self._status_wanted = False
+        self._reboot_wanted = False
         self._say = say
         self._encoder = Encoder()
         self._values = blank(kind.table)
@@ -204,12 +209,12 @@ class Cycle:
         now_ms = self._clock.now_ms()
         if self._urgent and now_ms >= self._urgent_ms:
             return self._send_urgent()
-        if self._commands.reboot_wanted and not self._urgent:
+        if self._reboot_wanted and not self._urgent:
             self._hardware.reboot()
         entry = self._queue.newest()
         if entry is not None and (now_ms >= self._backlog_ms or self._is_fresh(entry, now_ms)):
             return self._send_report(entry, now_ms)
-        if self._measured and (self._commands.status_wanted or now_ms >= self._status_ms):
+        if self._measured and (self._status_wanted or now_ms >= self._status_ms):
             return self._send_status(now_ms)
         if self._link.more:
             return self._link.nudge() != LATER
@@ -237,6 +242,7 @@ class Cycle:
             known = entry.boot == self._state.boots
             age_min = (now_ms // 1000 - entry.taken_s + 30) // 60 if known else None
             data = late(table, data, age_min, self._link.room())
+            forget("firmware.payload.cbor")
         outcome = self._link.send(table.FPORT, data, self._config.confirmed)
         if outcome == LATER:
             return False
@@ -256,24 +262,35 @@ class Cycle:
         return now_ms - entry.taken_s * 1000 < _LATE_MS
 
     def _send_status(self, now_ms):
+        from firmware.node import status
+
         table = status.table
         values = status.values(self._hardware, self._config, self._state, self._battery_mv, self._link)
+        port = table.FPORT
         data = bytes(self._encoder.encode(table, values, 0))
-        outcome = self._link.send(table.FPORT, data)
+        del status, table
+        forget("firmware.node.status", "firmware.payload.tables.status")
+        outcome = self._link.send(port, data)
         if outcome == LATER:
             return False
-        self._status_ms = now_ms + status.EVERY_MS
-        self._commands.status_wanted = False
-        self._tell_sent("status", table.FPORT, len(data), outcome)
+        self._status_ms = now_ms + _STATUS_EVERY_MS
+        self._status_wanted = False
+        self._tell_sent("status", port, len(data), outcome)
         return True
 
     def _command(self, downlink):
-        answer = self._commands.handle(downlink)
+        from firmware.node.commands import MODULES, CommandPort
+
+        port = CommandPort(self._state, self._say, self._commands_done)
+        answer = port.handle(downlink)
         if answer is not None:
             self._push(answer[0], answer[1], False)
-        if self._commands.interval_changed:
-            self._commands.interval_changed = False
+        if port.interval_changed:
             self._plan_report()
+        self._status_wanted = self._status_wanted or port.status_wanted
+        self._reboot_wanted = self._reboot_wanted or port.reboot_wanted
+        del port, CommandPort
+        forget(*MODULES)
 
     def _push(self, port, data, confirmed):
         if len(self._urgent) >= _URGENT_KEPT:
@@ -294,10 +311,10 @@ class Cycle:
 
     def _next_talk_ms(self):
         """When there is something to say. The link may have to wait longer."""
-        if not self._link.joined or self._link.more or self._commands.status_wanted:
+        if not self._link.joined or self._link.more or self._status_wanted:
             return 0
         talk_ms = self._status_ms
-        if self._urgent or self._commands.reboot_wanted:
+        if self._urgent or self._reboot_wanted:
             talk_ms = min(talk_ms, self._urgent_ms)
         if self._queue.pending:
             talk_ms = min(talk_ms, self._backlog_ms)

@@ -7,6 +7,10 @@ from firmware.node import config as configuration
 from firmware.node.clock import Clock
 from firmware.node.errors import ConfigError
 
+_WHILE_LOADING_BYTES = 2_048
+"""Loading a module leaves garbage between what stays. Collected at once, the next one fills the holes; else what stays
+is spread over the whole heap, and no room of a kilobyte is left in one piece."""
+
 
 def say(text):
     """One line for people and for `grep` on the console."""
@@ -20,9 +24,17 @@ def run(config_path=configuration.PATH):
     except ConfigError as error:
         say("no configuration: %s; run `spatz deploy`" % error)
         return
+    _collect_after(_WHILE_LOADING_BYTES)
     cycle = build(config, Clock(time), say)
     gc.collect()
+    _collect_after(-1)
     cycle.run()
+
+
+def _collect_after(allocated_bytes):
+    """Collect garbage whenever so much was allocated (-1: when the heap is full). CPython decides for itself."""
+    if hasattr(gc, "threshold"):
+        gc.threshold(allocated_bytes)
 
 
 def build(config, clock, tell, directory=""):
@@ -36,7 +48,6 @@ def build(config, clock, tell, directory=""):
 
     from firmware.lorawan.mac import Mac
     from firmware.lorawan.store import FileStore
-    from firmware.node.commands import CommandPort
     from firmware.node.cycle import Cycle
     from firmware.node.files import Directory
     from firmware.node.link import Link
@@ -71,7 +82,6 @@ def build(config, clock, tell, directory=""):
         link=link,
         queue=queue,
         state=state,
-        commands=CommandPort(state, tell),
         say=tell,
     )
 

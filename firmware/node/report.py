@@ -1,6 +1,5 @@
 """Reports as bytes: flags set, and what is sent late made to say so."""
 
-from firmware.payload.cbor import dumps, loads
 from firmware.payload.encoder import ABSENT, CLOCK_UNSET, LATE, encode_into
 
 ENCODE_LIMIT = 51
@@ -32,6 +31,8 @@ def late(table, payload, age_min, limit):
     `age_min` None: taken before the last reset, nobody knows when; then the age is empty and CLOCK_UNSET is set.
     Extension fields go first when it does not fit, the last first; flags and age stay.
     """
+    from firmware.payload.cbor import dumps, loads  # rarely needed, and large
+
     items = loads(bytes(payload))
     base = table.BASE
     age_at = table.AGE + 1  # one place after the fields: the flags

@@ -14,7 +14,6 @@ except ImportError:
 
 FIRMWARE_VERSION = 100
 """0.1.0 as major * 10000 + minor * 100 + patch."""
-EVERY_MS = 24 * 3_600_000
 
 _FIRMWARE = const(0)
 _HARDWARE = const(1)

@@ -45,7 +45,7 @@ def test_humidity_beyond_the_physical_is_cut(schedule, clock, measured):
 
 
 @pytest.mark.parametrize(("fault", "word"), [("bus", "no-response"), ("crc", "crc")])
-def test_climate_fault_is_told_by_its_word(schedule, measured, climate_driver, climate, fault, word):  # noqa: PLR0917
+def test_climate_fault_is_told_by_its_word(schedule, measured, climate_driver, climate, fault, word):
     schedule.run_until(5_000)
     climate.fail(fault)
 
@@ -136,9 +136,7 @@ OX_LABEL = Label(235_000, 243_000, Fraction(361), Fraction(423))
 
 @pytest.mark.parametrize("temperature", [-1500, 450, 2000, 3550])
 @pytest.mark.parametrize(("no2", "o3"), [(0, 0), (21, 47), (180, 3), (-6, 12)])
-def test_gases_come_back_from_the_electrodes_to_the_ppb(  # noqa: PLR0917
-    schedule, clock, measured, temperature, no2, o3
-):
+def test_gases_come_back_from_the_electrodes_to_the_ppb(schedule, clock, measured, temperature, no2, o3):
     """What the models make of a concentration, the driver turns back, converter steps included."""
     surroundings = {"temperature": lambda now_us: temperature, "background": lambda now_us: 4_300}
     no2_cell = Cell(NO2_B43F, NO2_LABEL, concentration=lambda now_us: no2, **surroundings)

@@ -234,12 +234,13 @@ def test_node_without_identity_measures_into_flash_and_says_why(node):
     assert "pending=3" in whole.board.console
 
 
-def test_missing_configuration_is_told_and_leaves_the_console(node):
+def test_unusable_configuration_is_told_with_the_next_step(node):
     whole = node("fill")
     whole.board.power_off()
     whole.board.write_files({"/node.json": json.dumps({"version": 1}).encode()})
     whole.board.power_on()
-    assert whole.bench.run_until(lambda: ">>> " in whole.board.console, 60)
+    whole.bench.run_for(5)
+
     assert "spatz: no configuration: name: missing; run `spatz deploy`" in whole.board.console
 
 
