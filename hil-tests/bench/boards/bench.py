@@ -88,7 +88,8 @@ class Bench:
         """Put a unit on the bench, without power. `board` is a folder of `firmware.boards`.
 
         A blank unit has nothing in its flash, as from the factory; the others hold MicroPython. `heap_bytes` is the
-        interpreter's heap (64-bit objects: see `heap_for`), `ticks_start_ms` what its ticks count from after a reset.
+        interpreter's heap (64-bit objects: twice those of a board), `ticks_start_ms` what its ticks count from after
+        a reset.
         """
 
         def add() -> Board:
@@ -128,7 +129,7 @@ class Bench:
         schedule = self.schedule
         while True:
             self._settle()
-            if not any(board.posting for board in self.boards.values()) and predicate():
+            if not any(board.processor.posting for board in self.boards.values()) and predicate():
                 break
             board, board_us = self._next_board()
             event_us = schedule.next_us()
@@ -136,7 +137,7 @@ class Bench:
                 schedule.run_until(event_us)
             elif board is not None and board_us is not None and board_us <= until_us:
                 schedule.run_until(board_us)
-                board.step()
+                board.processor.step()
             else:
                 schedule.run_until(until_us)
                 return predicate()
@@ -147,7 +148,7 @@ class Bench:
     def _next_board(self) -> tuple[Board | None, int | None]:
         first, first_us = None, None
         for board in self.boards.values():
-            due_us = board.due_us
+            due_us = board.processor.due_us
             if due_us is not None and (first_us is None or due_us < first_us):
                 first, first_us = board, due_us
         return first, first_us
@@ -160,7 +161,7 @@ class Bench:
             lease_us = event_us - 1
         for board in self.boards.values():
             if board is not asking:
-                due_us = board.due_us
+                due_us = board.processor.due_us
                 if due_us is not None and due_us <= lease_us:
                     lease_us = due_us - 1
         return lease_us
@@ -168,12 +169,10 @@ class Bench:
     def _settle(self) -> None:
         """Wait until every running program has asked for something or is at its prompt."""
         for board in tuple(self.boards.values()):
-            if not board.holds_time:
-                continue
             since_s = time.monotonic()
-            while board.holds_time:
-                if board.receive():
-                    since_s = time.monotonic() if board.boots else since_s
+            while board.processor.holds_time:
+                if board.processor.receive():
+                    since_s = time.monotonic()
                     continue
                 board.listen()
                 if self._live is not None:
@@ -184,13 +183,13 @@ class Bench:
         """The watchdog over firmware that computes without end."""
         if self._live is not None:
             if spun_s > LIVE_SPIN_LIMIT_S:
-                board.interactive = True  # let the others go on; its next request puts it in step again
+                board.processor.interactive = True  # let the others go on; its next request puts it in step again
             return
-        if spun_s > self._spin_limit_s and board.process is not None:
-            board.process.interrupt()
+        if spun_s > self._spin_limit_s and board.processor.process is not None:
+            board.processor.process.interrupt()
             deadline_s = time.monotonic() + INTERRUPT_PATIENCE_S
-            while board.holds_time and time.monotonic() < deadline_s:
-                board.receive()
+            while board.processor.holds_time and time.monotonic() < deadline_s:
+                board.processor.receive()
             raise FirmwareSpins(
                 f"{board.name} ran {spun_s:.1f} s without asking for the time or a pin; it was here:\n{board.tail()}"
             )

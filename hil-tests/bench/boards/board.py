@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import socket
 import struct
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.boards.bus import MAX_INTERRUPTS, MESSAGE_BYTES, Answer, Interrupt, Request, build, parse
+from bench.boards.bus import Answer, Request
 from bench.boards.console import Console
 from bench.boards.errors import FlashInUse, InterpreterDied
 from bench.boards.flash import Flash
@@ -23,10 +21,9 @@ from bench.boards.image import RP2040_FAMILY, RP2040_FLASH_ADDRESS, bootable, uf
 from bench.boards.interpreter import Process
 from bench.boards.loader import BOOT_LOOP_US, loader_of
 from bench.boards.nvs import Nvs
-from bench.boards.periphery import Periphery
 from bench.boards.port import Port
+from bench.boards.processor import Processor, ended_by_signal
 from bench.boards.unit import BOOT_US, DEFAULT_BOOT_US, SOFT_BOOT_US, Cause, Unit
-from bench.boards.waits import Sleep, Wait
 from bench.overlay import bench_ops as ops
 from bench.schedule import Event
 
@@ -34,9 +31,6 @@ if TYPE_CHECKING:
     from bench.boards.bench import Bench
 
 SOFT_REBOOT_LINE = b"MPY: soft reboot\r\n"
-RECEIVE_TIMEOUT = struct.pack("ll", 0, 2000)  # struct timeval: after 2 ms without a request look at the console
-UNHASHED = frozenset((ops.BOOT, ops.SYNC, ops.SLEEP, ops.START, ops.STATE, ops.RTC_MEMORY_GET))
-"""Requests that touch nothing outside the board; how many there are depends on how time was granted."""
 
 
 class State(enum.Enum):
@@ -66,19 +60,10 @@ class Board:
         self._loader = loader_of(unit, self._flash, directory)
         self._port = Port()
         self._console = Console()
-        self._periphery = Periphery(self._schedule, harness, self._interrupt, self._wake)
-        self._bus_hash = hashlib.sha256()
         self._console_hash = hashlib.sha256()
+        self.processor = Processor(self._schedule, harness, self._console, self)
         for pin, line in harness.inputs.items():
             line.watch(lambda level, pin=pin: self._pin_changed(pin, level))  # type: ignore[misc]
-        self.process: Process | None = None
-        self._queue: deque[tuple[int, Request]] = deque()
-        self._wait: tuple[Request, Wait] | None = None
-        self._woken = False
-        self._interrupts: list[Interrupt] = []
-        self.speaking = False
-        self.interactive = False
-        self._started_us = 0
         self._run_main = True
         self._stays_off = False
         self._watchdog: Event | None = None
@@ -142,7 +127,7 @@ class Board:
         """Put files on the flash (absolute paths); the board must be without power."""
 
         def write() -> None:
-            if self.process is not None:
+            if self.processor.process is not None:
                 raise FlashInUse(f"{self.name} is running; power_off() first")
             self._flash.write_files(files)
 
@@ -168,7 +153,7 @@ class Board:
     def transcript_hash(self) -> str:
         """SHA-256 over everything the board did to the world, with times, and everything it printed."""
         self.bench.call(self.listen)
-        return hashlib.sha256(self._bus_hash.digest() + self._console_hash.digest()).hexdigest()
+        return hashlib.sha256(self.processor.transcript() + self._console_hash.digest()).hexdigest()
 
     # Power and resets
 
@@ -204,17 +189,18 @@ class Board:
         self.state = State.DEEP_SLEEP
         if until_us < ops.FOREVER_US:
             self._alarm = self._schedule.at(until_us, lambda: self._wake_up(4))
-        if self._wake_pin_active():
+        if self.wake_pin_active():
             self._alarm = self._schedule.after(0, lambda: self._wake_up(2))
 
-    def _wake_pin_active(self) -> bool:
-        return any(self._periphery.level(pin) == level for pin, level in self.unit.wake_pins.items())
+    def wake_pin_active(self) -> bool:
+        """Whether a pin that ends a sleep has its level."""
+        return any(self.processor.periphery.level(pin) == level for pin, level in self.unit.wake_pins.items())
 
     def _pin_changed(self, pin: int, level: int) -> None:
         """A wire changed: perhaps it ends a deep or light sleep."""
         if self.unit.wake_pins.get(pin) == level:
             self._wake_up(2)
-            self._wake()
+            self.processor.wake()
 
     def _wake_up(self, reason: int) -> None:
         """`reason` as machine.wake_reason(): 2 EXT0_WAKE, 4 TIMER_WAKE (ports/esp32)."""
@@ -258,38 +244,23 @@ class Board:
 
     def _start(self, run_main: bool, after_us: int) -> None:
         self.state = State.RUNNING
-        self._bus_hash.update(struct.pack("<q", self._schedule.now_us) + self.unit.cause.encode())
-        self._started_us = self._schedule.now_us + after_us
         self._run_main = run_main
-        home = self._directory / "home"
+        self.processor.start(self._launch, self._schedule.now_us + after_us, self.unit.cause)
+
+    def _launch(self) -> Process:
+        home = self._directory / "home"  # the interpreter keeps the history of its prompt there
         home.mkdir(exist_ok=True)
         argv = ["micropython", "-X", f"heapsize={self._heap_bytes}", "-i", "-c"]
         argv += ["import bench_boot as _b;_b.start();del _b", "{bus}"]
         argv += [str(self._flash.path), str(self._flash.counter_path)]
         env = {"HOME": str(home), "MICROPYPATH": str(self.bench.overlay), "PATH": "/usr/bin:/bin"}
-        self.process = self.bench.launcher.start(argv, env, home)
-        self.process.bus.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
-        self._console.attach(self.process)
-        self.speaking = True
-        self.interactive = False
+        return self.bench.launcher.start(argv, env, home)
 
     def _halt(self) -> None:
-        """End the process. What it asked for and did not get is forgotten."""
+        """End the program. What it asked for and did not get is forgotten."""
+        self.processor.halt(self.listen)
         self._nvs.forget()
-        if self.process is not None:
-            self.process.kill()
-            self.listen()
-            self.process.close()
-            self.process = None
-        self._console.detach()
         self._disarm()
-        self._periphery.reset()
-        self._queue.clear()
-        self._wait = None
-        self._woken = False
-        self._interrupts.clear()
-        self.speaking = False
-        self.interactive = False
 
     def _disarm(self) -> None:
         for event in (self._watchdog, self._alarm):
@@ -321,8 +292,8 @@ class Board:
     def descriptors(self) -> list[int]:
         """What to watch for it: port, console, and the bus, on which a program that got Ctrl-C may speak any time."""
         fds = [self._port.master] if self._port.opened else []
-        if self.process is not None:
-            fds += [self.process.console.fileno(), self.process.bus.fileno()]
+        if (process := self.processor.process) is not None:
+            fds += [process.console.fileno(), process.bus.fileno()]
         return fds
 
     def serve_host(self) -> None:
@@ -337,7 +308,7 @@ class Board:
             if self._loader.wants_boot() or (hung_up and self._loader.resets_on_hang_up):
                 self._boot("PWRON")
         self.listen()
-        while not self.holds_time and self.receive(wait=False):
+        while not self.processor.holds_time and self.processor.receive(wait=False):
             pass
 
     def _hear_host(self, data: bytes) -> None:
@@ -354,120 +325,30 @@ class Board:
             self._port.write(self._loader.feed(data[at:]))
             return
         self._console.type(data)
-        self._wake()
+        self.processor.wake()
 
-    # Requests
+    # Requests about the unit itself
 
-    @property
-    def holds_time(self) -> bool:
-        """Whether the program runs just now, so that time must wait for its next request."""
-        return self.speaking and not self.interactive
-
-    @property
-    def posting(self) -> bool:
-        """Whether it did things that have not reached the world yet."""
-        return bool(self._queue) and self._queue[0][1].posted
-
-    @property
-    def due_us(self) -> int | None:
-        """When something of this board is to be done next."""
-        if self._wait is not None:
-            return self._schedule.now_us if self._woken else self._wait[1].until_us
-        return self._queue[0][0] if self._queue else None
-
-    def receive(self, wait: bool = True) -> bool:
-        """Take one message of the interpreter; False when none is there (after 2 ms with `wait`)."""
-        process = self.process
-        if process is None:
-            return False
-        try:
-            message = process.bus.recv(MESSAGE_BYTES, 0 if wait else socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except ConnectionResetError:
-            message = b""
-        if message:
-            self._take(parse(message))
-        else:
-            self._ended(process.status())
-        return True
-
-    def _ended(self, status: int) -> None:
+    def ended(self, status: int, listened: bool) -> None:
         """The interpreter ended by itself: sys.exit(), Ctrl-D at a prompt. That is a soft reset."""
-        if status < 0 and status != -2:
+        if ended_by_signal(status) or not listened:
+            printed = self.tail()
             self._halt()
             self.state = State.OFF
-            raise InterpreterDied(f"{self.name}: MicroPython ended by signal {-status}; it had printed:\n{self.tail()}")
+            how = f"by signal {-status}" if status < 0 else f"with status {status} before it ran a program"
+            raise InterpreterDied(f"{self.name}: MicroPython ended {how}; it had printed:\n{printed}")
         self._soft_reset()
+
+    def lease_us(self) -> int:
+        """See `Bench.lease_us`."""
+        return self.bench.lease_us(self)
 
     def tail(self, size: int = 2000) -> str:
         """The end of the console's output."""
         self.listen()
         return self._console.output[-size:].decode("utf-8", "replace")
 
-    def _take(self, request: Request) -> None:
-        if not self.speaking:  # Ctrl-C ended its last call at the board's end
-            if self._wait is not None:
-                self._wait = None
-            elif self._queue and not self._queue[-1][1].posted:
-                self._queue.pop()
-            self.speaking = True
-        earliest = self._queue[-1][0] if self._queue else self._schedule.now_us
-        if request.op == ops.BOOT:
-            earliest = max(earliest, self._started_us)
-        due_us = max(request.now_us, earliest) + self._periphery.delay_us(request)
-        self._queue.append((due_us, request))
-        if not request.posted:
-            self.speaking = False
-        elif request.op == ops.REPL:
-            self.interactive = True
-
-    def step(self) -> None:
-        """Do what is due now."""
-        now_us = self._schedule.now_us
-        if self._wait is not None:
-            request, wait = self._wait
-            self._woken = False
-            answer = wait.poll(now_us)
-            if answer is not None:
-                self._wait = None
-                self._answer(request, answer)
-            return
-        _, request = self._queue.popleft()
-        result = self._serve(request)
-        if result is None or request.posted:
-            self._record(request, Answer())
-        elif isinstance(result, Answer):
-            self._answer(request, result)
-        else:
-            self._wait = (request, result)
-            self._woken = True  # it may have come before we looked
-
-    def _serve(self, request: Request) -> Answer | Wait | None:
-        op = request.op
-        if self._periphery.serves(op):
-            return self._periphery.serve(request)
-        if op == ops.SYNC:
-            return Answer()
-        if op == ops.SLEEP:
-            return self._sleep(request)
-        return self._system(request)
-
-    def _sleep(self, request: Request) -> Wait:
-        (until_us,) = struct.unpack("<q", request.data)
-        self._console.input_arrived = False
-
-        def disturbed() -> bool:
-            return (
-                bool(self._interrupts)
-                or (bool(request.a & ops.WAKE_LIGHT) and self._wake_pin_active())
-                or (bool(request.a & ops.WAKE_CONSOLE) and self._console.input_arrived)
-                or (bool(request.a & ops.WAKE_UART) and self._periphery.uart_waiting())
-            )
-
-        return Sleep(until_us, disturbed)
-
-    def _system(self, request: Request) -> Answer | None:
+    def system(self, request: Request) -> Answer | None:
         """Requests about the unit itself."""
         unit = self.unit
         match request.op:
@@ -498,7 +379,6 @@ class Board:
 
     def _end(self, request: Request) -> None:
         """Requests that end the process."""
-        self._record(request, Answer())
         match request.op:
             case ops.RESET:
                 self._restart("HARD")
@@ -518,26 +398,3 @@ class Board:
             self._watchdog.cancel()
         if self._watchdog_us:
             self._watchdog = self._schedule.after(self._watchdog_us, lambda: self._restart("WDT"))
-
-    def _answer(self, request: Request, answer: Answer) -> None:
-        process = self.process
-        if process is None:
-            return
-        self._record(request, answer)
-        interrupts, self._interrupts = self._interrupts[:MAX_INTERRUPTS], self._interrupts[MAX_INTERRUPTS:]
-        now_us = self._schedule.now_us + answer.took_us
-        self.speaking = True
-        for message in build(request.sequence, answer, now_us, self.bench.lease_us(self), interrupts):
-            process.bus.send(message)
-
-    def _record(self, request: Request, answer: Answer) -> None:
-        if request.op not in UNHASHED:
-            head = struct.pack("<qBBIB", self._schedule.now_us, request.op, request.a, request.b, answer.status)
-            self._bus_hash.update(head + request.data + answer.data + struct.pack("<q", answer.value))
-
-    def _interrupt(self, kind: int, number: int, value: int) -> None:
-        self._interrupts.append((kind, number, value))
-        self._wake()
-
-    def _wake(self) -> None:
-        self._woken = True

@@ -7,7 +7,6 @@ BoardError
     FirmwareSpins          main.py keeps the processor without asking for the time or a pin
     InterpreterDied        the MicroPython process ended by a signal
     FlashInUse             files were to be written while the board is running
-    NotLive                a paced operation was asked for outside `with bench.live()`
 """
 
 from __future__ import annotations
@@ -44,12 +43,8 @@ class FirmwareSpins(BoardError):
 
 
 class InterpreterDied(BoardError):
-    """The MicroPython process ended by itself with a signal: a defect of the interpreter or of the bench."""
+    """The MicroPython process ended by a signal, or before it ran a program (a heap too small for the overlay)."""
 
 
 class FlashInUse(BoardError):
     """Files can be written only while the board is without power. Call `power_off()` first."""
-
-
-class NotLive(BoardError):
-    """The bench is not running. Use `with bench.live():` around the tools that talk to the board's port."""

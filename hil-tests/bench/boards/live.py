@@ -105,7 +105,7 @@ class Live:
             self.serve(self._idle_s())
 
     def _idle_s(self) -> float:
-        due = [board.due_us for board in self._bench.boards.values()]
+        due = [board.processor.due_us for board in self._bench.boards.values()]
         due.append(self._bench.schedule.next_us())
         waiting = [us for us in due if us is not None]
         if not waiting:

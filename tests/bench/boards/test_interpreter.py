@@ -44,8 +44,9 @@ def test_no_interpreter_survives_its_bench(tmp_path: Path) -> None:
         board.write_files({"/main.py": b"import time\ntime.sleep(100)\n"})
         board.power_on()
         bench.run_for(5)
-        assert board.process is not None
-        pid = board.process.pid
+        process = board.processor.process
+        assert process is not None
+        pid = process.pid
         assert Path(f"/proc/{pid}").exists()
 
     assert not Path(f"/proc/{pid}").exists()
