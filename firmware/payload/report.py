@@ -11,6 +11,7 @@ import os
 from firmware.payload import batch, encoder
 from firmware.payload.cbor import loads
 from firmware.payload.errors import CborError, DecodeError, ReportError
+from firmware.payload.fields import Table, from_wire, hex_text, modelled, to_node, whole
 
 _MAX_FLAGS = 65535
 _LARGEST_BYTES = 242  # the most LoRaWAN carries at all (RP002, N of the fastest data rates)
@@ -61,7 +62,7 @@ class Report(dict):
             attribute = field["attribute"]
             if not attribute or "needs" in attribute or self.get(field["name"]) is None:
                 continue
-            entry = {"value": _modelled(field, self[field["name"]])}
+            entry = {"value": modelled(field, self[field["name"]])}
             if attribute.get("unit_code"):
                 entry["unitCode"] = attribute["unit_code"]
             if self.time is not None:
@@ -125,7 +126,7 @@ class Catalog:
     def _prepare(self, about, report, flags):
         """Return the table, the list of values as a node would hold it, and the flags."""
         name = about["name"]
-        table = _Table(about)
+        table = Table(about)
         values = [encoder.ABSENT] * len(table.FIELDS)
         known = set(table.FIELDS) | {"profile", "flags", "warnings", "time"}
         for key in report:
@@ -135,7 +136,7 @@ class Catalog:
             if field["name"] == "flags":
                 continue  # key 0 of a map; told apart from values, as everywhere
             if field["name"] in report:
-                values[i] = _to_node(field, report[field["name"]])
+                values[i] = to_node(field, report[field["name"]])
             elif i < table.BASE:
                 values[i] = None
         _readings(about, {key: value for key, value in report.items() if key in table.FIELDS}, ReportError)
@@ -189,10 +190,10 @@ class Catalog:
     def _answer(self, item):
         if not isinstance(item, list) or len(item) < 2:
             raise DecodeError("answer: not an array of at least 2")
-        values = {"seq": _whole("seq", item[0], 0, 65535), "ok": item[1] == 0 and item[1] is not False}
+        values = {"seq": whole("seq", item[0], 0, 65535), "ok": item[1] == 0 and item[1] is not False}
         if values["ok"]:
             if len(item) > 2:
-                values["config"] = _hex("config", item[2], 4)
+                values["config"] = hex_text("config", item[2], 4)
             return values
         if not isinstance(item[1], list) or not item[1]:
             raise DecodeError("result: not 0 or refusals")
@@ -202,9 +203,9 @@ class Catalog:
     def _refusal(self, pair):
         if not isinstance(pair, list) or len(pair) < 2:
             raise DecodeError("result: not [key, code]")
-        code = _whole("code", pair[1], 1, 255)
+        code = whole("code", pair[1], 1, 255)
         reason = REASONS[code - 1] if code <= len(REASONS) else "code %d" % code
-        return {"key": self._command_name(_whole("key", pair[0], 0, 23)), "reason": reason}
+        return {"key": self._command_name(whole("key", pair[0], 0, 23)), "reason": reason}
 
     def _encode_answer(self, report):
         from firmware.payload.commands import encode_answer
@@ -254,76 +255,10 @@ def as_decoded(name: str, field_name: str, reading, catalog: "Catalog | None" = 
     """
     about = (catalog or default()).profile(name)
     field = next(one for one in about["fields"] if one["name"] == field_name)
-    table = _Table({"name": name, "fport": 1, "base": 1, "age": -1, "fields": [field]})
+    table = Table({"name": name, "fport": 1, "base": 1, "age": -1, "fields": [field]})
     buf = bytearray(_LARGEST_BYTES)
     size = encoder.encode_into(table, [reading], 0, buf, len(buf))
-    return _value(field, loads(bytes(buf[:size]))[0])
-
-
-class _Table:
-    """A profile of the catalogue in the form of a node's table module."""
-
-    def __init__(self, about):
-        self.NAME = about["name"]
-        self.FPORT = about["fport"]
-        self.BASE = about["base"]
-        self.AGE = about["age"]
-        self.FIELDS = tuple(field["name"] for field in about["fields"])
-        spec = []
-        for field in about["fields"]:
-            kind = _NODE_KINDS[field["kind"]] + (8 if field["clip"] else 0)
-            spec += [kind, field["step"], field["offset"], field["low"], field["high"], field["items"]]
-        self.SPEC = tuple(spec)
-
-
-_NODE_KINDS = {"number": 0, "bool": 1, "bytes": 2, "counts": 3, "series": 4, "list": 5, "choice": 0, "version": 0}
-_COLUMNS = ("counts", "series", "list")
-
-
-def _to_node(field, value):
-    """Physical value to what a node's driver would give; refuses what the node would send as null."""
-    name, kind = field["name"], field["kind"]
-    if value is None:
-        return None
-    if kind == "bool":
-        if value is not True and value is not False:
-            raise ReportError("%s: %r is not true or false" % (name, value))
-        return value
-    if kind == "bytes":
-        try:
-            part = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
-        except (TypeError, ValueError):
-            part = b""
-        if len(part) != field["items"]:
-            raise ReportError("%s: %r is not %d bytes" % (name, value, field["items"]))
-        return part
-    if kind in _COLUMNS:
-        if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= field["items"]:
-            raise ReportError("%s: needs a list of 1 to %d readings" % (name, field["items"]))
-        return [None if one is None else _number_to_node(field, one) for one in value]
-    if kind == "choice" and isinstance(value, str):
-        if value in field["words"]:
-            return field["words"].index(value)
-        if value[:5] != "code " or not value[5:].isdigit():
-            raise ReportError("%s: %r is none of %s" % (name, value, ", ".join(field["words"])))
-        value = int(value[5:])
-    if kind == "version" and isinstance(value, str):
-        parts = value.split(".")
-        if len(parts) != 3 or not all(part.isdigit() and int(part) < 100 for part in parts):
-            raise ReportError("%s: %r is not three numbers below 100 like 1.4.2" % (name, value))
-        value = int(parts[0]) * 10000 + int(parts[1]) * 100 + int(parts[2])
-    return _number_to_node(field, value)
-
-
-def _number_to_node(field, value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e9:
-        raise ReportError("%s: %r is no number" % (field["name"], value))
-    number = int(value * field["per_unit"] + (0.5 if value >= 0 else -0.5))
-    wire = (number - field["offset"] + (field["step"] >> 1)) // field["step"]
-    if not field["clip"] and not field["low"] <= wire <= field["high"]:
-        low, high = _physical(field, field["low"]), _physical(field, field["high"])
-        raise ReportError("%s: %r is outside %s to %s %s" % (field["name"], value, low, high, field["unit"]))
-    return number
+    return from_wire(field, loads(bytes(buf[:size]))[0])
 
 
 def _decode_map(about, item, warnings):
@@ -335,9 +270,9 @@ def _decode_map(about, item, warnings):
         if not isinstance(key, int) or key < 0:
             raise CborError("key: not a whole number from 0")
         if key == 0:
-            flags = _whole("flags", item[key], 0, _MAX_FLAGS)
+            flags = whole("flags", item[key], 0, _MAX_FLAGS)
         elif key in fields:
-            values[fields[key]["name"]] = _value(fields[key], item[key])
+            values[fields[key]["name"]] = from_wire(fields[key], item[key])
         else:
             warnings.append("unknown value %d" % key)
     return values, flags
@@ -352,69 +287,16 @@ def _decode_array(about, item, warnings):
     if not isinstance(item, list) or len(item) < base:
         # Fewer values than version 1 has would shift their meaning.
         raise DecodeError("%s: not an array of at least %d" % (about["name"], base))
-    flags = _whole("flags", item[base], 0, _MAX_FLAGS) if len(item) > base else 0
+    flags = whole("flags", item[base], 0, _MAX_FLAGS) if len(item) > base else 0
     values = {}
     for i, field in enumerate(fields):
         at = i if i < base else i + 1
         if at < len(item):
-            values[field["name"]] = _value(field, item[at])
+            values[field["name"]] = from_wire(field, item[at])
     # What a newer node has to say is left out, with a word about it; rule 8 of the wire design.
     for at in range(len(fields) + 1, len(item)):
         warnings.append("unknown value %d" % at)
     return values, flags
-
-
-def _value(field, item):
-    name, kind = field["name"], field["kind"]
-    if item is None:
-        return None
-    if kind == "bool":
-        if item is not True and item is not False:
-            raise DecodeError("%s: not true or false" % name)
-        return item
-    if kind == "bytes":
-        return _hex(name, item, field["items"])
-    if kind in _COLUMNS:
-        return _column(field, item)
-    wire = _whole(name, item, field["low"], field["high"])
-    if kind == "choice":
-        return field["words"][wire] if wire < len(field["words"]) else "code %d" % wire
-    if kind == "version":
-        return "%d.%d.%d" % (wire // 10000, wire // 100 % 100, wire % 100)
-    return _physical(field, wire)
-
-
-def _column(field, item):
-    name = field["name"]
-    if field["kind"] == "counts" and isinstance(item, bytes):
-        item = list(item)
-    if not isinstance(item, list) or not 1 <= len(item) <= field["items"]:
-        raise DecodeError("%s: not 1 to %d readings" % (name, field["items"]))
-    total = 0
-    readings = []
-    for one in item:
-        if one is not None and field["kind"] == "series":
-            total += _whole(name, one, -2000000000, 2000000000)
-            one = total
-        readings.append(None if one is None else _physical(field, _whole(name, one, field["low"], field["high"])))
-    return readings
-
-
-def _physical(field, wire):
-    number = wire * field["times"] + field["plus"]
-    return number // field["per"] if number % field["per"] == 0 else number / field["per"]
-
-
-def _whole(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise DecodeError("%s: %r is no whole number from %d to %d" % (name, value, low, high))
-    return value
-
-
-def _hex(name, value, length):
-    if not isinstance(value, bytes) or len(value) != length:
-        raise DecodeError("%s: not %d bytes" % (name, length))
-    return value.hex()
 
 
 def _readings(about, values, error=DecodeError):
@@ -451,18 +333,3 @@ def _iso(time):
     if time is None:
         return None
     return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _modelled(field, value):
-    attribute = field["attribute"]
-    if isinstance(value, list):
-        return [None if one is None else _modelled(field, one) for one in value]
-    if "words" in attribute:
-        at = int(value) if isinstance(value, bool) else field["words"].index(value) if value in field["words"] else -1
-        return attribute["words"][at] if 0 <= at < len(attribute["words"]) else "unknown"
-    if "per" in attribute:
-        return value / attribute["per"]
-    if "times" in attribute:
-        # One decimal is finer than any such sensor.
-        return round(value * attribute["times"], 1)
-    return value

@@ -1,7 +1,5 @@
 """Read the TOML files of `firmware/payload` and refuse, with file, field and reason, what cannot work."""
 
-import re
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from provisioning.codec.errors import ProfileError
-from provisioning.codec.schema import Alarm, Command, Example, Field, Kind, Part, Profile, Quantity, Schema
+from provisioning.codec.registries import COMMAND_FPORT, load_commands, load_quantities
+from provisioning.codec.schema import Alarm, Command, Example, Field, Kind, Profile, Quantity, Schema
+from provisioning.codec.toml_table import Table, read
 
 # What LoRaWAN carries at the slowest data rates of EU868 without MAC answers (RP002, DR0..DR2: N = 51).
 MAX_PAYLOAD_BYTES = 51
@@ -18,7 +18,6 @@ SMALL_INT = 1 << 30
 # 0 is MAC, 224 the certification port; 40 and 41 are downlinks; 200..203, 225, 226 are packages of the LoRa Alliance.
 RESERVED_FPORTS = frozenset({40, 41, 200, 201, 202, 203})
 MAX_FPORT = 223
-COMMAND_FPORT = 40  # firmware/payload/commands.py
 FLAG_WORDS = ("low_battery", "sensor_fault", "tamper", "clock_unset", "late", "config_refused", "watchdog", "dropped")
 
 # What drivers of the node can give by name (firmware/node/measure/sourced.py), and the quantity it is.
@@ -32,80 +31,7 @@ SOURCES = {
     "battery.voltage": "battery",
 }
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
-_LANGUAGES = ("de", "en")
 _RESERVED_NAMES = frozenset({"profile", "flags", "warnings", "time", "seq", "group"})
-
-
-class _Table:
-    """One TOML table; remembers where it stands, so that every refusal can say so."""
-
-    def __init__(self, file: Path, where: str, data: Any) -> None:
-        self.file = file
-        self.where = where
-        if not isinstance(data, dict):
-            self.fail("must be a table", where)
-        self.data: dict[str, Any] = dict(data)
-
-    def fail(self, reason: str, key: str = "") -> Any:
-        place = key if not self.where or key == self.where else f"{self.where}.{key}" if key else self.where
-        raise ProfileError(self.file, place, reason)
-
-    def take(self, key: str, kind: type | tuple[type, ...], default: Any = ...) -> Any:
-        """Take `key` out of the table; a wrong type or a missing key without default is refused."""
-        if key not in self.data:
-            if default is ...:
-                self.fail("is missing", key)
-            return default
-        value = self.data.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-            self.fail(f"must be {names}, not {value!r}", key)
-        return value
-
-    def number(self, key: str, default: Any = ...) -> Fraction:
-        if key not in self.data and default is not ...:
-            return Fraction(default)
-        return Fraction(self.take(key, (int, Decimal)))
-
-    def range(self, key: str, default: tuple[Fraction, Fraction] | None = None) -> tuple[Fraction, Fraction]:
-        """Take [low, high]."""
-        if key not in self.data and default is not None:
-            return default
-        pair = self.take(key, list)
-        if len(pair) != 2 or not all(isinstance(n, (int, Decimal)) and not isinstance(n, bool) for n in pair):
-            self.fail("must be two numbers, [low, high]", key)
-        low, high = (Fraction(n) for n in pair)
-        if low > high:
-            self.fail(f"low {pair[0]} is above high {pair[1]}", key)
-        return low, high
-
-    def texts(self, key: str) -> Mapping[str, str]:
-        """Take {de = "...", en = "..."}; both languages are needed."""
-        value = self.take(key, dict)
-        for language in _LANGUAGES:
-            if not isinstance(value.get(language), str) or not value[language]:
-                self.fail(f"needs a text in {' and '.join(_LANGUAGES)}", key)
-        return dict(value)
-
-    def tables(self, key: str) -> list["_Table"]:
-        """Take an array of tables."""
-        items = self.take(key, list, [])
-        return [_Table(self.file, f"{key}[{i}]", item) for i, item in enumerate(items)]
-
-    def name(self) -> str:
-        """Take the name of this entry and use it in later refusals."""
-        name = self.take("name", str)
-        if not _NAME.match(name):
-            self.fail(f"{name!r} is not lower-case letters, digits, - and _", "name")
-        if self.where:
-            self.where = f"{self.where.partition('[')[0]} {name}"
-        return str(name)
-
-    def done(self) -> None:
-        """Refuse what nobody asked for: most often a typing error."""
-        if self.data:
-            self.fail("is not known here", sorted(self.data)[0])
 
 
 def payload_dir() -> Path:
@@ -143,83 +69,9 @@ def load_with(*more: Path, folder: Path | None = None) -> Schema:
     return Schema(quantities, commands, tuple(profiles), COMMAND_FPORT)
 
 
-def load_quantities(file: Path) -> dict[str, Quantity]:
-    """Load the registry of quantities."""
-    quantities: dict[str, Quantity] = {}
-    keys: dict[int, str] = {}
-    for name, data in _read(file).data.items():
-        table = _Table(file, name, data)
-        low, high = table.range("range")
-        key = table.take("key", int, None)
-        if key is not None:
-            if not 0 <= key <= 23:
-                table.fail(f"{key} is not one byte on the air (0..23)", "key")
-            if key in keys:
-                table.fail(f"{key} is taken by {keys[key]}", "key")
-            keys[key] = name
-        per_unit = table.take("per_unit", int)
-        if per_unit < 1:
-            table.fail("must be at least 1", "per_unit")
-        quantities[name] = Quantity(
-            name=name,
-            unit=table.take("unit", str),
-            per_unit=per_unit,
-            low=low,
-            high=high,
-            key=key,
-            title=table.texts("title"),
-            senml=table.take("senml", str, ""),
-            ucum=table.take("ucum", str, ""),
-            unece=table.take("unece", str, ""),
-        )
-        table.done()
-    return quantities
-
-
-def load_commands(file: Path) -> tuple[Command, ...]:
-    """Load the keys of downlink commands, sorted by key."""
-    top = _read(file)
-    if top.take("fport", int) != COMMAND_FPORT or top.take("group_fport", int) != COMMAND_FPORT + 1:
-        top.fail(f"commands go to {COMMAND_FPORT}, groups to {COMMAND_FPORT + 1}: nodes are built for it", "fport")
-    commands: dict[int, Command] = {}
-    for name, data in top.take("command", dict).items():
-        table = _Table(file, f"command {name}", data)
-        key = table.take("key", int)
-        if not 0 <= key <= 23:
-            table.fail(f"{key} is not one byte on the air (0..23)", "key")
-        if key in commands:
-            table.fail(f"{key} is taken by {commands[key].name}", "key")
-        if name in ("seq", "group"):
-            table.fail("this name has a meaning of its own in a command")
-        parts = [_part(part, part.take("name", str)) for part in table.tables("parts")]
-        if not parts:
-            parts = [_part(table, name)]
-        commands[key] = Command(
-            name=name,
-            key=key,
-            parts=tuple(parts),
-            title=table.texts("title"),
-            unit=table.take("unit", str, ""),
-            guard=table.take("guard", str, ""),
-        )
-        table.done()
-    top.done()
-    return tuple(commands[key] for key in sorted(commands))
-
-
-def _part(table: _Table, name: str) -> Part:
-    low, high = table.range("value")
-    step = table.take("step", int, 1)
-    if low.denominator != 1 or high.denominator != 1:
-        table.fail("commands carry whole numbers", "value")
-    if step < 1 or (high - low) % step:
-        table.fail(f"step {step} does not lead from {low} to {high}", "step")
-    return Part(name, int(low), int(high), step)
-
-
 def load_profile(file: Path, quantities: Mapping[str, Quantity], commands: tuple[Command, ...]) -> Profile:
     """Load one profile; names and FPorts of other profiles are compared in `load`."""
-    top = _read(file)
+    top = read(file)
     name = top.name()
     if file.stem != name:
         top.fail(f"{name!r} differs from the file's name", "name")
@@ -263,7 +115,7 @@ def load_profile(file: Path, quantities: Mapping[str, Quantity], commands: tuple
 
 
 def _lay_out(
-    top: _Table, layout: str, base: list[Field], extensions: list[Field], quantities: Mapping[str, Quantity]
+    top: Table, layout: str, base: list[Field], extensions: list[Field], quantities: Mapping[str, Quantity]
 ) -> tuple[tuple[Field, ...], int]:
     if layout != "array":
         if base or extensions:
@@ -292,7 +144,7 @@ def _from_quantity(quantity: Quantity) -> Field:
     return Field(quantity.name, quantity, Kind.NUMBER, 1, 0, low, high)
 
 
-def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
+def _field(table: Table, quantities: Mapping[str, Quantity]) -> Field:
     name = table.name()
     if name in _RESERVED_NAMES:
         table.fail("this name has a meaning of its own in decoded data", "name")
@@ -357,7 +209,7 @@ def _field(table: _Table, quantities: Mapping[str, Quantity]) -> Field:
 
 
 def _check_source(
-    table: _Table, source: str, kind: Kind, quantity: Quantity, quantities: Mapping[str, Quantity]
+    table: Table, source: str, kind: Kind, quantity: Quantity, quantities: Mapping[str, Quantity]
 ) -> None:
     if source not in SOURCES:
         table.fail(f"{source!r} is none of {', '.join(sorted(SOURCES))}", "source")
@@ -366,13 +218,13 @@ def _check_source(
         table.fail(f"{source} gives single numbers of {given.name}, not {quantity.name}", "source")
 
 
-def _whole(table: _Table, key: str, value: Fraction, reason: str) -> int:
+def _whole(table: Table, key: str, value: Fraction, reason: str) -> int:
     if value.denominator != 1:
         table.fail(reason, key)
     return int(value)
 
 
-def _check_split(top: _Table, split: Mapping[str, Any], fields: tuple[Field, ...]) -> None:
+def _check_split(top: Table, split: Mapping[str, Any], fields: tuple[Field, ...]) -> None:
     if not split:
         return
     if not any(f.kind.is_column for f in fields):
@@ -386,25 +238,25 @@ def _check_split(top: _Table, split: Mapping[str, Any], fields: tuple[Field, ...
     top.fail("is { step_min = minutes } or { step = name of the field with the minutes }", "split")
 
 
-def _check_size(top: _Table, profile: Profile) -> None:
+def _check_size(top: Table, profile: Profile) -> None:
     for what, size in (("", profile.largest), (" with all extensions", profile.largest_extended)):
         if size > MAX_PAYLOAD_BYTES:
             advice = "shorten it" if profile.split else "shorten it or add a split rule"
             top.fail(f"may take {size} bytes{what}, {MAX_PAYLOAD_BYTES} are possible; {advice}", "field")
 
 
-def _privacy_class(top: _Table) -> int:
+def _privacy_class(top: Table) -> int:
     value = top.take("privacy_class", int)
     if value not in (0, 1, 2):
         top.fail("is 0 (no personal relation), 1 or 2 (restrictions)", "privacy_class")
     return int(value)
 
 
-def _interval(top: _Table) -> Mapping[str, Any]:
+def _interval(top: Table) -> Mapping[str, Any]:
     interval = top.take("interval_s", dict, {})
     if not interval:
         return {}
-    table = _Table(top.file, "interval_s", interval)
+    table = Table(top.file, "interval_s", interval)
     low, high = table.range("range")
     default = table.take("default", int)
     if not low <= default <= high:
@@ -413,7 +265,7 @@ def _interval(top: _Table) -> Mapping[str, Any]:
     return {"default": default, "range": [int(low), int(high)]}
 
 
-def _downlinks(top: _Table, commands: tuple[Command, ...]) -> tuple[str, ...]:
+def _downlinks(top: Table, commands: tuple[Command, ...]) -> tuple[str, ...]:
     names = top.take("downlinks", list, [])
     known = [command.name for command in commands]
     for name in names:
@@ -422,7 +274,7 @@ def _downlinks(top: _Table, commands: tuple[Command, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in names)
 
 
-def _alarm(table: _Table, fields: list[str]) -> Alarm:
+def _alarm(table: Table, fields: list[str]) -> Alarm:
     name = table.name()
     field = table.take("field", str)
     if field not in fields:
@@ -441,7 +293,7 @@ def _alarm(table: _Table, fields: list[str]) -> Alarm:
     return Alarm(name, field, rule)
 
 
-def _example(table: _Table) -> Example:
+def _example(table: Table) -> Example:
     title = table.take("title", str)
     report = {key: _plain(value) for key, value in table.take("report", dict).items()}
     text = table.take("hex", str).replace(" ", "")
@@ -464,12 +316,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
-
-
-def _read(file: Path) -> _Table:
-    try:
-        return _Table(file, "", tomllib.loads(file.read_text("utf-8"), parse_float=Decimal))
-    except FileNotFoundError:
-        raise ProfileError(file, "file", "is missing") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(file, "file", f"is not TOML: {error}") from None

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.payload.encoder import ABSENT, encode_into
 from firmware.payload.errors import PayloadError
-from firmware.payload.report import _Table
+from firmware.payload.fields import Table
 from tests.firmware.payload.cbor_here import MALFORMED
 from tests.firmware.payload.reports import CATALOG, POSITIONAL, WITH_VALUES, expected_data, module_of, random_report
 from tests.firmware.payload.runs import Cddl, Codec, encode_on_node
@@ -34,7 +34,7 @@ def agree(reports, tmp_path):
         [(about["fport"], data) for (about, _, _), data in zip(reports, frames, strict=True)]
     )
     schemas = {about["name"]: Cddl(about["name"]) for about in WITH_VALUES}
-    tables = {about["name"]: _Table(about) for about in WITH_VALUES}
+    tables = {about["name"]: Table(about) for about in WITH_VALUES}
     buf = bytearray(LIMIT)
     for (about, values, flags), data, js in zip(reports, frames, javascript, strict=True):
         told = (about["name"], values, flags, data.hex())
@@ -66,7 +66,7 @@ def longer_arrays(seed, count):
     for i in range(count):
         about = POSITIONAL[i % len(POSITIONAL)]
         values, flags = random_report(rng, about)
-        table = _Table(about)
+        table = Table(about)
         buf = bytearray(LIMIT)
         items = cbor2.loads(bytes(buf[: encode_into(table, values, flags, buf, LIMIT)]))
         items += [flags] * (len(items) == about["base"])
@@ -109,7 +109,7 @@ def hostile_frames(seed, count):
     good = []
     buf = bytearray(LIMIT)
     for about, values, flags in random_reports(seed, 300):
-        good.append((about["fport"], bytes(buf[: encode_into(_Table(about), values, flags, buf, LIMIT)])))
+        good.append((about["fport"], bytes(buf[: encode_into(Table(about), values, flags, buf, LIMIT)])))
     good += [(31, bytes.fromhex(text)) for text in ("821100", "821281820203", "831100449f3c12a7")]
     for _ in range(count):
         fport, frame = rng.choice(good)
@@ -176,7 +176,7 @@ def test_json_keys_come_in_the_same_order_from_python_and_javascript():
 
     for about, values, flags in random_reports(5, 200):
         buf = bytearray(LIMIT)
-        data = bytes(buf[: encode_into(_Table(about), values, flags, buf, LIMIT)])
+        data = bytes(buf[: encode_into(Table(about), values, flags, buf, LIMIT)])
         told = json.dumps(CATALOG.decode(about["fport"], data).data())
         assert json.dumps(codec.decode(about["fport"], data)["data"]) == told
 

@@ -8,7 +8,8 @@ import pytest
 import firmware.payload
 from firmware.payload.encoder import encode_into
 from firmware.payload.errors import CborError, DecodeError, ReportError
-from firmware.payload.report import _Table, as_decoded
+from firmware.payload.fields import Table
+from firmware.payload.report import as_decoded
 from tests.firmware.payload.reports import WITH_VALUES, random_report
 from tests.firmware.payload.runs import Codec
 
@@ -102,7 +103,7 @@ def test_what_is_decoded_can_be_encoded_again(about):
     buf = bytearray(242)
     for _ in range(50):
         values, flags = random_report(rng, about)
-        data = bytes(buf[: encode_into(_Table(about), values, flags, buf, len(buf))])
+        data = bytes(buf[: encode_into(Table(about), values, flags, buf, len(buf))])
         report = firmware.payload.decode(about["fport"], data)
         assert firmware.payload.encode(about["name"], report.data()) == (about["fport"], data)
 
