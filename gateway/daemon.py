@@ -7,21 +7,21 @@ network server -> link -> Desk -> source -> concentrator
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any, NamedTuple
 
+import msgspec
+
+from gateway import spool_tool
 from gateway.clock import Clock, SystemClock
 from gateway.contexts import Contexts
 from gateway.dating import Calendar
 from gateway.downlinks import Desk
-from gateway.errors import SpoolError
+from gateway.errors import SettingsError, SpoolError
 from gateway.filters import Filter
-from gateway.forwarders import mqtt
-from gateway.forwarders.chirpstack_mqtt import ChirpstackLink, tls_context
+from gateway.forwarders.chirpstack_mqtt import ChirpstackLink, broker_for
 from gateway.forwarders.semtech_udp import SemtechUdpLink
 from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
@@ -34,6 +34,7 @@ from gateway.sources.semtech_udp import SemtechUdpSource
 from gateway.spool import Spool
 from gateway.status import StatusServer
 from gateway.store import Lost, Store
+from gateway.systemd import Notifier
 from gateway.turns import Rules, Turns
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,13 @@ _EXPIRE_EVERY = 60
 _EXPIRE_ROWS = 1000
 # Frames of an earlier start of the machine are dated no better than this.
 _OFFSET_MOVED_US = 50_000
+
+
+class Reload(NamedTuple):
+    """How to reload: set `asked`, and the daemon calls `load` (which may raise SettingsError)."""
+
+    asked: asyncio.Event
+    load: Callable[[], Settings]
 
 
 class Daemon:
@@ -64,131 +72,145 @@ class Daemon:
         self.calendar: Calendar
         self.intake: Intake
         self.desk: Desk
-        self._links: list[Link] = []
-        self._lock: int | None = None
+        self.contexts: Contexts
+        self._remembered: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._notifier = Notifier()
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, reload: Reload | None = None) -> None:
         """Serve until told to stop. Raises SpoolError and OSError (address in use) before anything was served."""
         path = self.settings.resolve(self.settings.spool.path)
-        self._take_lock(path)
-        try:
+        with spool_tool.lock(path):  # two daemons on one spool would send everything twice
             self.spool = await Spool.open(path, self.settings.spool.max_bytes, self.clock.boot_id)
             try:
-                await self._serve(stop)
+                await self._serve(stop, reload)
             finally:
-                for relay in self.relays:
-                    relay.close()
                 await self.spool.close()
-        finally:
-            if self._lock is not None:
-                os.close(self._lock)
 
-    def _take_lock(self, path: Path) -> None:
-        """Two daemons on one spool would send everything twice."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SpoolError(f"{path} is in use by another gateway") from None
-        except OSError as error:
-            raise SpoolError(f"{path}: {error.strerror}") from None
-
-    async def _serve(self, stop: asyncio.Event) -> None:
+    async def _serve(self, stop: asyncio.Event, reload: Reload | None) -> None:
         await self._build()
         sources = [SemtechUdpSource(one.bind, self._only, self, self.clock, self.tally) for one in self.settings.source]
         status = StatusServer(self) if self.settings.status is not None else None
-        tasks: list[asyncio.Task[None]] = []
+        housekeeping: asyncio.Task[None] | None = None
         try:
             self.addresses = [await source.start() for source in sources]
             if status is not None and self.settings.status is not None:
                 self.status_address = await status.start(self.settings.status.bind)
-            for link, relay in zip(self._links, self.relays, strict=True):
-                tasks.append(asyncio.create_task(link.run(relay), name=f"link-{relay.name}"))
-                tasks.append(asyncio.create_task(relay.run(), name=f"relay-{relay.name}"))
-            tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
+            self._start_relays()
+            housekeeping = asyncio.create_task(self._housekeeping(), name="housekeeping")
             ready = {"sources": self.addresses, "status": self.status_address, "buffered": self.buffered}
             _log.info("ready", extra=ready)
-            await self._until(stop, tasks)
+            self._notifier.tell("READY=1")
+            await self._until(stop, reload, housekeeping)
         finally:
+            self._notifier.tell("STOPPING=1")
             for source in sources:
                 await source.stop()
             if status is not None:
                 await status.stop()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._stop_relays()
+            if housekeeping is not None:
+                housekeeping.cancel()
+                await asyncio.gather(housekeeping, return_exceptions=True)
             await self._look_at_clock()
             _log.info("stopped", extra={"buffered": self.buffered})
 
-    @staticmethod
-    async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for the order to stop. A task that ends by itself is a defect: it ends the daemon."""
-        waiting = asyncio.create_task(stop.wait())
+    async def _until(self, stop: asyncio.Event, reload: Reload | None, housekeeping: asyncio.Task[None]) -> None:
+        """Wait for the order to stop, reload when told. A task that ends by itself is a defect: it ends the daemon."""
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        reloading = None
         try:
-            done, _ = await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                if reload is not None and (reloading is None or reloading.done()):
+                    reloading = asyncio.create_task(reload.asked.wait(), name="reload")
+                extra = () if reloading is None else (reloading,)
+                waiting: set[asyncio.Task[Any]] = {stopping, housekeeping, *self._tasks, *extra}
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if stopping in done:
+                    return
+                for task in done:
+                    await task
+                if reload is not None and reload.asked.is_set():
+                    reload.asked.clear()
+                    await self._reload(reload)
         finally:
-            waiting.cancel()
-        for task in done:
-            if task is not waiting:
-                await task
+            stopping.cancel()
+            if reloading is not None:
+                reloading.cancel()
+
+    async def _reload(self, reload: Reload) -> None:
+        """New destinations at once; the other sections need a restart. A bad file changes nothing."""
+        try:
+            fresh = reload.load()
+        except SettingsError as error:
+            _log.error("reload refused", extra={"problems": [str(problem) for problem in error.problems]})
+            return
+        parts = ("gateway", "spool", "source", "status")
+        changed = [name for name in parts if getattr(fresh, name) != getattr(self.settings, name)]
+        self._notifier.tell("RELOADING=1")
+        await self._stop_relays()
+        kept = {name: getattr(self.settings, name) for name in parts}
+        self.settings = msgspec.structs.replace(fresh, **kept)
+        await self._build_relays()
+        self._start_relays()
+        self._notifier.tell("READY=1")
+        names = [relay.name for relay in self.relays]
+        _log.info("reloaded", extra={"destinations": names, "restart_needed_for": changed})
 
     @property
     def _only(self) -> str:
         return "" if self.settings.gateway.id == "auto" else str(self.settings.gateway.id)
 
     async def _build(self) -> None:
-        settings, spool = self.settings, self.spool
-        offsets, remembered = await spool.call(lambda store: (store.offsets(), store.gateways()))
+        """The parts that live as long as the daemon."""
+        spool = self.spool
+        offsets, self._remembered = await spool.call(lambda store: (store.offsets(), store.gateways()))
         self.calendar = Calendar(self.clock, spool.boot, offsets)
-        contexts = Contexts()
-        self.desk = Desk(contexts, self.clock, self.tally, self.gateways)
-        lifetimes: dict[int, int] = {}
-        relays = []
-        for destination in settings.destination:
-            number = await spool.call(partial(Store.destination, name=destination.name))
-            lifetimes[number] = destination.join_lifetime
-            link = self._link(destination, number, contexts)
-            rules = Rules(
-                spacing_us=destination.device_spacing,
-                replay_per_second=destination.replay_per_second,
-                hold=destination.hold_without_listener if isinstance(destination, ChirpstackMqtt) else "off",
-                live_first=destination.live_frames == "live-first",
-                live_first_for_answers=destination.live_first_for_answers,
-                live_first_above=destination.live_first_above,
-            )
-            turns = Turns(rules, backlog=spool.pending.get(number, 0) > 0)
-            filter_ = Filter(destination.dev_addr_prefixes, destination.join_eui_prefixes, destination.lorawan_only)
-            relays.append(
-                Relay(
-                    destination.name,
-                    number,
-                    filter_=filter_,
-                    turns=turns,
-                    link=link,
-                    spool=spool,
-                    clock=self.clock,
-                    calendar=self.calendar,
-                    tally=self.tally,
-                )
-            )
-            self._links.append(link)
-        self.relays = tuple(relays)
-        above = max((one.live_first_above for one in settings.destination), default=0)
-        self.intake = Intake(
-            spool,
-            contexts=contexts,
-            calendar=self.calendar,
-            tally=self.tally,
-            join_lifetime_us=lifetimes,
-            count_to=above + 1 if above else 0,
-        )
-        self.intake.relays = self.relays
+        self.contexts = Contexts()
+        self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways)
+        self.intake = Intake(spool, contexts=self.contexts, calendar=self.calendar, tally=self.tally)
         spool.on_loss = self._lost
-        for gateway_id in [self._only] if self._only else remembered:
-            for link in self._links:
-                link.concentrator(gateway_id)
+        await self._build_relays()
         await self._look_at_clock()
+
+    async def _build_relays(self) -> None:
+        """The destinations of the settings, each going on where its name stopped."""
+        relays = []
+        for destination in self.settings.destination:
+            number = await self.spool.call(partial(Store.destination, name=destination.name))
+            relay = Relay(
+                destination.name,
+                number,
+                filter_=Filter(destination.dev_addr_prefixes, destination.join_eui_prefixes, destination.lorawan_only),
+                # There may be a backlog; the first look into the spool tells.
+                turns=Turns(_rules(destination), backlog=True),
+                link=self._link(destination, number, self.contexts),
+                spool=self.spool,
+                clock=self.clock,
+                calendar=self.calendar,
+                tally=self.tally,
+                join_lifetime_us=destination.join_lifetime,
+            )
+            relays.append(relay)
+            for gateway_id in ([self._only] if self._only else self._remembered) + list(self.gateways):
+                relay.link.concentrator(gateway_id)
+        self.relays = tuple(relays)
+        self.intake.relays = self.relays
+        above = max((one.live_first_above for one in self.settings.destination), default=0)
+        self.intake.count_to = above + 1 if above else 0
+
+    def _start_relays(self) -> None:
+        for relay in self.relays:
+            self._tasks.append(asyncio.create_task(relay.link.run(relay), name=f"link-{relay.name}"))
+            self._tasks.append(asyncio.create_task(relay.run(), name=f"relay-{relay.name}"))
+
+    async def _stop_relays(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for relay in self.relays:
+            relay.close()
 
     def _link(self, destination: Destination, number: int, contexts: Contexts) -> Link:
         if isinstance(destination, SemtechUdp):
@@ -203,7 +225,7 @@ class Daemon:
         return ChirpstackLink(
             destination,
             number=number,
-            broker_for=_broker_for(self.settings, destination),
+            broker_for=broker_for(self.settings, destination),
             contexts=contexts,
             desk=self.desk,
             tally=self.tally,
@@ -225,8 +247,8 @@ class Daemon:
         if self.gateways.get(gateway_id) is source:
             return
         self.gateways[gateway_id] = source
-        for link in self._links:
-            link.concentrator(gateway_id)
+        for relay in self.relays:
+            relay.link.concentrator(gateway_id)
         wall_us = self.clock.wall_us()
         self.spool.call(lambda store: store.note_gateway(gateway_id, wall_us)).add_done_callback(_unimportant)
 
@@ -246,6 +268,8 @@ class Daemon:
                 await self._look_at_clock()
             if beat % _EXPIRE_EVERY == 0:
                 await self._expire()
+            if self._notifier.watchdog_s is not None:
+                self._notifier.tell("WATCHDOG=1")
             beat += 1
             await asyncio.sleep(_HOUSEKEEPING_S)
 
@@ -286,28 +310,12 @@ def _unimportant(future: asyncio.Future[None]) -> None:
         future.exception()
 
 
-def _broker_for(settings: Settings, destination: ChirpstackMqtt) -> Callable[[str], mqtt.Broker]:
-    """Credentials are read anew for every connection, so that a renewed certificate needs no restart."""
-
-    def broker(client_id: str) -> mqtt.Broker:
-        password = ""
-        if destination.password_file:
-            password = settings.resolve(destination.password_file).read_text(encoding="utf-8").strip()
-        tls = None
-        if destination.server.tls:
-            ca, cert, key = (
-                str(settings.resolve(name)) if name else ""
-                for name in (destination.ca, destination.cert, destination.key)
-            )
-            tls = tls_context(ca, cert, key)
-        return mqtt.Broker(
-            destination.server.host,
-            destination.server.port,
-            client_id,
-            destination.username,
-            password,
-            tls,
-            int(destination.keepalive.seconds),
-        )
-
-    return broker
+def _rules(destination: Destination) -> Rules:
+    return Rules(
+        spacing_us=destination.device_spacing,
+        replay_per_second=destination.replay_per_second,
+        hold=destination.hold_without_listener if isinstance(destination, ChirpstackMqtt) else "off",
+        live_first=destination.live_frames == "live-first",
+        live_first_for_answers=destination.live_first_for_answers,
+        live_first_above=destination.live_first_above,
+    )

@@ -50,19 +50,16 @@ class Intake:
         contexts: Contexts,
         calendar: Calendar,
         tally: Tally,
-        join_lifetime_us: dict[int, int],
-        count_to: int = 0,
     ) -> None:
         self.relays: tuple[Relay, ...] = ()
         self.received = 0
         self.last_uplink_us: int | None = None
         self.watch = Watch()
+        self.count_to = 0  # rule 5: how far to count what waits before a frame
         self._spool = spool
         self._contexts = contexts
         self._calendar = calendar
         self._tally = tally
-        self._join_lifetime_us = join_lifetime_us
-        self._count_to = count_to
 
     def receive(self, uplinks: Sequence[Uplink]) -> asyncio.Future[bool]:
         """See `Sink.receive`. False: something could not be stored and must not be acknowledged."""
@@ -107,7 +104,7 @@ class Intake:
     def _pass_on(self, seq: int, uplink: Uplink, moment: Moment, relays: tuple[Relay, ...]) -> None:
         """Offer a frame that is not stored."""
         for relay in relays:
-            expires_us = moment.mono_us + self._join_lifetime_us[relay.number]
+            expires_us = moment.mono_us + relay.join_lifetime_us
             relay.offer(Parcel(seq, NO_DEV_ADDR, moment, uplink, stored=False, expires_us=expires_us))
 
     def _store(self, frames: list[Frame], kept: list[_Kept]) -> asyncio.Future[bool]:
@@ -116,7 +113,7 @@ class Intake:
             done.set_result(True)
             return done
         try:
-            appended = self._spool.append(frames, self._count_to)
+            appended = self._spool.append(frames, self.count_to)
         except SpoolError as error:
             self._unstored(frames, kept, error)
             done.set_result(False)

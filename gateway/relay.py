@@ -59,8 +59,10 @@ class Relay:
         clock: Clock,
         calendar: Calendar,
         tally: Tally,
+        join_lifetime_us: int = 4_000_000,
     ) -> None:
         self.name = name
+        self.join_lifetime_us = join_lifetime_us
         self.number = number
         self.filter = filter_
         self.turns = turns
@@ -144,11 +146,16 @@ class Relay:
     async def _rest(self) -> None:
         now_us = self._clock.mono_us()
         due_us = self.turns.next_due(now_us)
-        timeout_s = None if due_us is None else max(0.001, (due_us - now_us) / 1_000_000)
+        timer = None
+        if due_us is not None:
+            # Not asyncio.wait_for: until Python 3.12 it swallows a cancellation that comes together with the event.
+            delay_s = max(0.001, (due_us - now_us) / 1_000_000)
+            timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
         try:
-            await asyncio.wait_for(self._wake.wait(), timeout_s)
-        except TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def _replay(self, room: int) -> None:
         self._flush()

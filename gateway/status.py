@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -81,8 +80,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def health(daemon: Daemon) -> dict[str, Any]:
-    """The state as JSON values. `status` is "ok" if every destination takes frames and a concentrator is there."""
+    """The state as JSON values; `last_uplink` in Unix milliseconds.
+
+    `status` is "ok" if every destination takes frames and a concentrator is there.
+    """
     now_us = daemon.clock.mono_us()
+    last_us = daemon.intake.last_uplink_us
     flowing = all(relay.flowing for relay in daemon.relays)
     return {
         "status": "ok" if flowing and daemon.gateways else "degraded",
@@ -90,7 +93,7 @@ def health(daemon: Daemon) -> dict[str, Any]:
         "gateways": sorted(daemon.gateways),
         "buffered": daemon.buffered,
         "received": daemon.intake.received,
-        "last_uplink": _iso(daemon.intake.last_uplink_us),
+        "last_uplink": None if last_us is None else last_us // 1000,
         "clock_verified": daemon.clock.verified(),
         "spool": {
             "bytes": daemon.spool.bytes_used,
@@ -111,9 +114,3 @@ def health(daemon: Daemon) -> dict[str, Any]:
         },
         "downlinks": {"sent": daemon.desk.sent, "refused": daemon.desk.refused},
     }
-
-
-def _iso(wall_us: int | None) -> str | None:
-    if wall_us is None:
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(wall_us // 1_000_000)) + f".{wall_us // 1000 % 1000:03d}Z"

@@ -115,7 +115,7 @@ class Store:
         self._max_pages = max(max_bytes // _PAGE_BYTES, 4 * _SPARE_PAGES)
         self._db.execute(f"PRAGMA max_page_count = {self._max_pages}")
         self.boot = self._number("boot", "id", boot_id)
-        self._destinations = dict(self._db.execute("SELECT number, name FROM destination"))
+        self.destinations = dict(self._db.execute("SELECT number, name FROM destination"))
         self.pending = Counter(dict(self._db.execute("SELECT destination, count(*) FROM pending GROUP BY destination")))
         newest = self._db.execute("SELECT max(seq) FROM frame").fetchone()[0] or 0
         ceiling = self._db.execute("SELECT value FROM meta WHERE key = 'seq_ceiling'").fetchone()
@@ -180,7 +180,7 @@ class Store:
     def destination(self, name: str) -> int:
         """The number of a destination; a new name gets a new one."""
         number = self._number("destination", "name", name)
-        self._destinations[number] = name
+        self.destinations[number] = name
         return number
 
     def append(self, frames: Sequence[Frame], count_to: int = 0) -> list[dict[int, Before]]:
@@ -221,7 +221,7 @@ class Store:
 
     def forget(self, destination: int, delivered: Iterable[tuple[int, int]]) -> None:
         """A destination is done with these (DevAddr, seq)."""
-        others = [number for number in self._destinations if number != destination]
+        others = [number for number in self.destinations if number != destination]
         for dev_addr, seq in delivered:
             gone = self._db.execute(
                 "DELETE FROM pending WHERE destination = ? AND dev_addr = ? AND seq = ?", (destination, dev_addr, seq)
@@ -244,7 +244,7 @@ class Store:
         frames = 0
         pending: Counter[int] = Counter()
         for seq, dev_addr in rows:
-            for destination in self._destinations:
+            for destination in self.destinations:
                 pending[destination] += self._db.execute(
                     "DELETE FROM pending WHERE destination = ? AND dev_addr = ? AND seq = ?",
                     (destination, dev_addr, seq),
@@ -282,6 +282,12 @@ class Store:
             "SELECT seq, dev_addr, boot, mono_us, wall_us FROM frame ORDER BY seq LIMIT ?", (limit,)
         )
         return [(seq, dev_addr, Moment(boot, mono, wall)) for seq, dev_addr, boot, mono, wall in rows]
+
+    def entries(self, destination: int, limit: int) -> list[tuple[int, int]]:
+        """Some (DevAddr, seq) that wait for a destination."""
+        return self._db.execute(
+            "SELECT dev_addr, seq FROM pending WHERE destination = ? LIMIT ?", (destination, limit)
+        ).fetchall()
 
     def heads(self, destination: int, after: int, limit: int, busy: frozenset[int]) -> tuple[list[Row], bool]:
         """The oldest waiting frame of up to `limit` devices, beginning with the first DevAddr beyond `after` and going

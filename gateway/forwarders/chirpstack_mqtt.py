@@ -30,7 +30,7 @@ from gateway.forwarders.marks import marks
 from gateway.frames import Downlink, GatewayReport, TxStatus
 from gateway.logs import Tally
 from gateway.relay import Relay
-from gateway.settings import ChirpstackMqtt
+from gateway.settings import ChirpstackMqtt, Settings
 from gateway.turns import Parcel, Verdict
 
 _log = logging.getLogger(__name__)
@@ -231,3 +231,30 @@ def tls_context(ca: str, cert: str, key: str) -> ssl.SSLContext:
     if cert:
         context.load_cert_chain(cert, key)
     return context
+
+
+def broker_for(settings: Settings, destination: ChirpstackMqtt) -> Callable[[str], mqtt.Broker]:
+    """Credentials are read anew for every connection, so that a renewed certificate needs no restart."""
+
+    def broker(client_id: str) -> mqtt.Broker:
+        password = ""
+        if destination.password_file:
+            password = settings.resolve(destination.password_file).read_text(encoding="utf-8").strip()
+        tls = None
+        if destination.server.tls:
+            ca, cert, key = (
+                str(settings.resolve(name)) if name else ""
+                for name in (destination.ca, destination.cert, destination.key)
+            )
+            tls = tls_context(ca, cert, key)
+        return mqtt.Broker(
+            destination.server.host,
+            destination.server.port,
+            client_id,
+            destination.username,
+            password,
+            tls,
+            int(destination.keepalive.seconds),
+        )
+
+    return broker

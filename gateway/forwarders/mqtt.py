@@ -106,7 +106,8 @@ class Connection:
         connection = cls(broker, will, on_message)
         try:
             await asyncio.to_thread(connection._connect)
-            reason = await asyncio.wait_for(connection._connack(), _ANSWER_PATIENCE_S)
+            async with asyncio.timeout(_ANSWER_PATIENCE_S):
+                reason = await connection._connack()
         except LinkLost:
             raise
         except TimeoutError:
@@ -163,7 +164,8 @@ class Connection:
             raise LinkLost(paho.error_string(code))
         answer = self._subscribing[mid] = self._loop.create_future()
         try:
-            reasons = await asyncio.wait_for(answer, _ANSWER_PATIENCE_S)
+            async with asyncio.timeout(_ANSWER_PATIENCE_S):
+                reasons = await answer
         except TimeoutError:
             raise LinkLost("no SUBACK") from None
         finally:

@@ -127,7 +127,8 @@ class SemtechUdpSource:
         waiting = self._waiting[gateway_id, order.token] = asyncio.get_running_loop().create_future()
         try:
             self._send(order.data, order.peer)
-            return await asyncio.wait_for(waiting, _TX_ACK_PATIENCE_S)
+            async with asyncio.timeout(_TX_ACK_PATIENCE_S):
+                return await waiting
         except TimeoutError:
             raise NoPath(f"no TX_ACK from {gateway_id} within {_TX_ACK_PATIENCE_S} s") from None
         finally:
