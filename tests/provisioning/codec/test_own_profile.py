@@ -1,6 +1,7 @@
 """A maker's profile is one TOML file: no Python, no JavaScript, and it works from the sensor to the application."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from bench import block as bench_block
 from bench.boards import InterpreterMissing
 from bench.boards.software import compile_file
 from bench.street import Plan
+from provisioning.bundle import modules_for
 from provisioning.codec.build import build, catalog_of
 from provisioning.codec.loader import load
 from tests.firmware.payload.runs import Codec, encode_on_node
+from tests.on_micropython import ROOT
 
 POND = """
 name = "pond"
@@ -76,6 +79,17 @@ def test_the_table_the_codec_and_the_decoder_follow_from_the_file(made, catalog,
     assert catalog.encode("pond", data) == (50, frame)
     assert (made / "docs/profiles/pond.de.md").read_text("utf-8").startswith("# Teich (`pond`)")
     assert (made / "firmware/payload/generated/cddl/pond.cddl").is_file()
+
+
+def test_deploying_takes_the_common_measuring_module_and_only_the_tables_it_needs(made, tmp_path):
+    root = tmp_path / "tree"
+    shutil.copytree(ROOT / "firmware", root / "firmware")
+    shutil.copy(made / "firmware/payload/tables/pond.py", root / "firmware/payload/tables")
+
+    modules = modules_for("virtual", "pond", "EU868", root)
+
+    assert {"firmware.payload.tables.pond", "firmware.node.measure.sourced"} <= set(modules)
+    assert not {"firmware.payload.tables.fill", "firmware.node.measure.fill", "firmware.payload.report"} & set(modules)
 
 
 def test_a_virtual_board_with_this_profile_is_read_by_the_application(made, tmp_path, monkeypatch):
