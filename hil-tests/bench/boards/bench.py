@@ -29,6 +29,8 @@ HEAP_BYTES = 2 * 1024 * 1024  # default of the interpreter
 SPIN_LIMIT_S = 10.0  # wall clock; the slowest honest computation of a node (AES in Python) takes well below 1 s
 LIVE_SPIN_LIMIT_S = 0.3  # in a paced run a computing board must not stop the others for long
 INTERRUPT_PATIENCE_S = 1.0
+START_PATIENCE_S = 1.0  # the prelude takes milliseconds
+EXIT_SOFTWARE = 70  # sysexits.h: internal software error
 
 
 class Bench:
@@ -180,13 +182,16 @@ class Bench:
                 self._watch(board, time.monotonic() - since_s)
 
     def _watch(self, board: Board, spun_s: float) -> None:
-        """The watchdog over firmware that computes without end."""
+        """The watchdog over firmware that computes without end, and over a prelude that failed at its prompt."""
+        process = board.processor.process
+        if process is not None and not board.processor.listened and spun_s > START_PATIENCE_S and process.asleep():
+            board.ended(EXIT_SOFTWARE, listened=False)
         if self._live is not None:
             if spun_s > LIVE_SPIN_LIMIT_S:
                 board.processor.interactive = True  # let the others go on; its next request puts it in step again
             return
-        if spun_s > self._spin_limit_s and board.processor.process is not None:
-            board.processor.process.interrupt()
+        if spun_s > self._spin_limit_s and process is not None:
+            process.interrupt()
             deadline_s = time.monotonic() + INTERRUPT_PATIENCE_S
             while board.processor.holds_time and time.monotonic() < deadline_s:
                 board.processor.receive()

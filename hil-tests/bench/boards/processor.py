@@ -61,7 +61,8 @@ class Processor:
         self._woken = False
         self._interrupts: list[Interrupt] = []
         self._speaking = False
-        self._listened = False
+        self.listened = False
+        """Whether the prelude came to its end: programs run, keys are taken."""
         self._boots_us = 0
         self._hash = hashlib.sha256()
 
@@ -75,7 +76,7 @@ class Processor:
         self.process.bus.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
         self._console.attach(self.process)
         self._speaking = True
-        self._listened = False
+        self.listened = False
         self.interactive = False
 
     def halt(self, listen: Callable[[], None]) -> None:
@@ -133,7 +134,7 @@ class Processor:
         if message:
             self._take(parse(message))
         else:
-            self._system.ended(process.status(), self._listened)
+            self._system.ended(process.status(), self.listened)
         return True
 
     def _take(self, request: Request) -> None:
@@ -153,7 +154,7 @@ class Processor:
         elif request.op == ops.REPL:
             self.interactive = True
         elif request.op == ops.START:
-            self._listened = True
+            self.listened = True
 
     def step(self) -> None:
         """Do what is due now."""

@@ -4,8 +4,10 @@ import random
 import struct
 import sys as real_sys
 
-import bench_machine as parts
+import bench_buses as buses
+import bench_clocks as clocks
 import bench_ops as ops
+import bench_pins as pins
 import machine as real_machine
 
 
@@ -54,13 +56,13 @@ def make_machine(bus, port, facts, clock):
     for name in port.MACHINE.split():
         setattr(module, name, Unmodelled("machine." + name))
     module.__name__ = "machine"
-    module.Pin = parts.make_pin(bus, port)
-    module.I2C, module.SoftI2C = parts.make_i2c(bus, port)
-    module.SPI, module.SoftSPI = parts.make_spi(bus, port)
-    module.UART = parts.make_uart(bus, port)
-    module.ADC, module.PWM = parts.make_converters(bus, port)
-    module.Timer = parts.make_timer(bus)
-    module.RTC, module.WDT = parts.make_clocks(bus, port, clock)
+    module.Pin = pins.make_pin(bus, port)
+    module.I2C, module.SoftI2C = buses.make_i2c(bus, port)
+    module.SPI, module.SoftSPI = buses.make_spi(bus, port)
+    module.UART = buses.make_uart(bus, port)
+    module.ADC, module.PWM = pins.make_converters(bus, port)
+    module.Timer = clocks.make_timer(bus)
+    module.RTC, module.WDT = clocks.make_clocks(bus, port, clock)
     module.Signal = real_machine.Signal
     for name in ("mem8", "mem16", "mem32"):
         setattr(module, name, getattr(real_machine, name))
@@ -76,7 +78,7 @@ def make_machine(bus, port, facts, clock):
         bus.end(ops.DEEPSLEEP, struct.pack("<q", until))
 
     def time_pulse_us(pin, level, timeout=1000000):
-        width = bus.call(ops.PULSE, parts.pin_number(pin), level, struct.pack("<q", timeout))[1]
+        width = bus.call(ops.PULSE, pins.pin_number(pin), level, struct.pack("<q", timeout))[1]
         return width - 0x100000000 if width >= ops.PULSE_TIMEOUT_WAITING else width
 
     module.reset = lambda: bus.end(ops.RESET)
@@ -189,11 +191,11 @@ def make_esp32(bus):
 
     def wake_on_ext0(pin=None, level=None):
         if pin is not None:
-            bus.post(ops.WAKE_PIN, parts.pin_number(pin), level)
+            bus.post(ops.WAKE_PIN, pins.pin_number(pin), level)
 
-    def wake_on_ext1(pins=None, level=None):
-        for pin in pins or ():
-            bus.post(ops.WAKE_PIN, parts.pin_number(pin), level)
+    def wake_on_ext1(pins_given=None, level=None):
+        for pin in pins_given or ():
+            bus.post(ops.WAKE_PIN, pins.pin_number(pin), level)
 
     module.__name__ = "esp32"
     module.NVS = NVS

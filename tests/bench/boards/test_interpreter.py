@@ -9,6 +9,7 @@ import pytest
 
 from bench.boards import Bench, InterpreterMissing
 from bench.boards import interpreter as interpreters
+from bench.boards.errors import InterpreterDied
 from bench.boards.interpreter import Program, Zygote, find_launcher
 
 PROGRAM = Path(sys.executable).with_name("micropython")
@@ -67,3 +68,11 @@ def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
     run("measured")
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_heap_too_small_for_the_board_itself_is_told_at_once(bench: Bench) -> None:
+    board = bench.add_board("tiny", heap_bytes=16 * 1024)
+    board.power_on()
+
+    with pytest.raises(InterpreterDied, match=r"tiny: MicroPython ended with status .*before it ran a program"):
+        bench.run_for(10)
