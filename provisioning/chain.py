@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioning.errors import SpatzError, StepOrder
+from provisioning.errors import BoardSilent, PortError, SpatzError, StepOrder
 from provisioning.steps import NAMES, step
 from provisioning.work import Work
 
@@ -28,14 +29,9 @@ Listener = Callable[[StepReport], None]
 
 def run_all(work: Work, report: Listener, *, again: bool = False, names: Sequence[str] = NAMES) -> None:
     """The whole chain. Steps that are done and still hold are skipped, unless `again`. Raises at the first failure."""
-    try:
+    with _node_runs_afterwards(work):
         for name in names:
             run_step(work, name, report, again=again)
-    finally:
-        # A node that was stopped for work and not started by `join` shall not sit at its prompt for ever. When
-        # even that fails there is an error under way already that says more.
-        if work.node_stopped and work.done("key"):
-            _start_quietly(work)
 
 
 def run_one(work: Work, name: str, report: Listener) -> None:
@@ -43,11 +39,28 @@ def run_one(work: Work, name: str, report: Listener) -> None:
     for needed in step(name).needs:
         if work.done(needed) is None:
             raise StepOrder("step-needs", step=name, needs=needed)
-    try:
+    with _node_runs_afterwards(work):
         run_step(work, name, report, again=True)
-    finally:
-        if work.node_stopped and work.done("key"):
-            _start_quietly(work)
+
+
+@contextmanager
+def _node_runs_afterwards(work: Work) -> Iterator[None]:
+    """A node that was stopped for work shall not sit at its prompt for ever, whatever became of the work."""
+    try:
+        yield
+    except (BoardSilent, PortError):
+        raise  # it does not answer, so it cannot be told to start either
+    except BaseException:
+        with suppress(SpatzError):  # the error under way says more than a second one
+            _start(work)
+        raise
+    else:
+        _start(work)
+
+
+def _start(work: Work) -> None:
+    if work.done("key") is not None:
+        work.let_node_run()
 
 
 def run_step(work: Work, name: str, report: Listener, *, again: bool) -> None:
@@ -76,10 +89,3 @@ def run_step(work: Work, name: str, report: Listener, *, again: bool) -> None:
     # The fingerprint is taken again: the step itself may have changed what it is made of (a unit now known).
     work.journal.finish(work.device, name, result, fingerprint=this.fingerprint(work))
     report(StepReport(node, name, "done", time.monotonic() - started, result))
-
-
-def _start_quietly(work: Work) -> None:
-    try:
-        work.let_node_run()
-    except SpatzError:
-        work.node_stopped = False

@@ -156,6 +156,11 @@ class Work:
         record = self.journal.step(self.device, step)
         return record.attempts if record else 0
 
+    def nonces_restarted(self) -> int:
+        """The attempt of the key step at which the node had no DevNonce record and so begins at 0; 0 for never."""
+        key = self.done("key")
+        return key.attempts if key is not None and not key.result.get("nonces_kept", True) else 0
+
     def close(self) -> None:
         """Give back port, vault and server."""
         try:

@@ -76,10 +76,13 @@ class ChirpStack:
         created = self.ensure_device(wanted, application_id, profile_id)
         keys = self.ensure_keys(wanted.dev_eui, app_key)
         if not created and (forget_nonces or keys == "replaced"):
-            self._call(self._devices.FlushDevNonces, api.FlushDevNoncesRequest(dev_eui=wanted.dev_eui))
-        if keys == "replaced":  # the old session would look like a join with the new key
-            self._call(self._devices.Deactivate, api.DeactivateDeviceRequest(dev_eui=wanted.dev_eui))
+            self._begin_anew(wanted.dev_eui)
         return Registration(application_id, profile_id, created, keys)
+
+    def _begin_anew(self, dev_eui: str) -> None:
+        """Let the node's first DevNonces pass again, and end the old session: it would look like the new join."""
+        self._call(self._devices.FlushDevNonces, api.FlushDevNoncesRequest(dev_eui=dev_eui))
+        self._call(self._devices.Deactivate, api.DeactivateDeviceRequest(dev_eui=dev_eui))
 
     def find_tenant(self, wanted: str) -> str:
         """The id of the tenant called `wanted` (name or id); empty: the only one there is."""

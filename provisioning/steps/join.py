@@ -12,14 +12,15 @@ HINTS = 5
 
 
 class Join:
-    """Proof is the session on the server. `register` ends an old one when the key changes."""
+    """Proof is the session on the server. `register` ends an old one when the node begins anew."""
 
     name = "join"
     needs = ("register",)
 
     def fingerprint(self, work: Work) -> str:
-        """The device, its key, and the server."""
-        return f"{work.server_url} {work.dev_eui} {work.vault().mark(work.dev_eui, APP_KEY)}"
+        """The device, its key, its nonces, and the server."""
+        mark = work.vault().mark(work.dev_eui, APP_KEY)
+        return f"{work.server_url} {work.dev_eui} {mark} nonces {work.nonces_restarted()}"
 
     def still_true(self, work: Work) -> bool:
         """A joined node stays joined; losing it is monitoring's business."""

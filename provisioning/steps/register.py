@@ -32,7 +32,7 @@ class Register:
             settings.join_eui(node),
             mark,
             hashlib.sha256(codec().encode()).hexdigest(),
-            f"nonces {_nonces_restarted(work)}",
+            f"nonces {work.nonces_restarted()}",
             *(f"{key}={value}" for key, value in sorted(tags(work).items())),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -56,7 +56,7 @@ class Register:
             tags=tags(work),
         )
         last = work.journal.step(work.device, self.name)
-        restarted = _nonces_restarted(work)
+        restarted = work.nonces_restarted()
         forget = restarted > 0 and (last is None or last.result.get("nonces_restarted") != restarted)
         with work.app_key() as key, one_at_a_time(work.options.state_dir / "locks", "server", wait=True):
             check_app_key(key)  # the server itself would take sixteen zeros
@@ -79,12 +79,6 @@ def tags(work: Work) -> dict[str, str]:
     if work.device.unit:
         own["spatz_unit"] = work.device.unit
     return {**node.network.tags, **own}
-
-
-def _nonces_restarted(work: Work) -> int:
-    """The attempt of the key step at which the node had no DevNonce record and so begins at 0; 0 for never."""
-    key = work.done("key")
-    return key.attempts if key is not None and not key.result.get("nonces_kept", True) else 0
 
 
 STEP = Register()

@@ -192,27 +192,53 @@ def test_a_file_changed_behind_our_back_is_put_right(technician, board):
     assert (deployed["written"], deployed["removed"]) == (2, 1)
 
 
-def begun(technician, step):
-    """Whether the journal has the beginning of a step."""
+@pytest.mark.usefixtures("joiner")
+def test_a_node_whose_files_were_erased_begins_anew_at_the_server_too(technician, board):
+    technician.run()
+    with technician.journal() as journal:
+        (device,) = journal.devices()
+    with technician.server.service.live.turn() as turn:
+        turn.core.storage.device_keys(device.dev_eui).dev_nonces[JOIN_EUI] = [0, 1]
+    board.power_off()
+    with board.flash_file.open("r+b") as flash:  # the firmware stays
+        flash.seek(board.unit.layout.files_offset)
+        flash.write(b"\xff" * board.unit.layout.files_bytes)
+    board.power_on()
+    time.sleep(0.3)
+
+    status, events, _ = technician.run("provision", "--again")
+
+    assert status == 0
+    assert technician.outcomes(events)["join"] == "done"
+    assert not any(technician.server.nonces(device.dev_eui).values())
+    assert_provisioned(technician, board)
+
+
+def history(technician):
+    """Names of the steps that were begun so far, as the journal's file says from outside."""
     file = technician.state / "journal.db"
     if not file.exists():
-        return False
+        return []
     try:
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as db:
-            return bool(db.execute("SELECT 1 FROM event WHERE step = ? AND what = 'begin'", (step,)).fetchall())
+            return [name for (name,) in db.execute("SELECT step FROM event WHERE what = 'begin'")]
     except sqlite3.OperationalError:
-        return False
+        return []
+
+
+def kill_when(process, condition, after_s):
+    """SIGKILL `after_s` after `condition` holds, unless the process is faster."""
+    while process.poll() is None and not condition():
+        time.sleep(0.002)
+    time.sleep(after_s)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.mark.usefixtures("joiner")
 @pytest.mark.parametrize("step", NAMES)
 def test_killed_in_a_step_and_started_again_it_goes_on(technician, board, step):
-    process = technician.start()
-    while process.poll() is None and not begun(technician, step):
-        time.sleep(0.002)
-    time.sleep(random.Random(step).uniform(0, 0.1))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_when(technician.start(), lambda: step in history(technician), random.Random(step).uniform(0, 0.1))
 
     status, events, _ = technician.run()
 
@@ -229,10 +255,8 @@ def test_killed_again_and_again_it_arrives_with_one_key(technician, board):
     chance = random.Random(5)
     keys = set()
     for _ in range(12):
-        process = technician.start()
-        time.sleep(chance.uniform(0.3, 1.3))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        steps = len(history(technician)) + chance.randint(1, 2)
+        kill_when(technician.start(), lambda steps=steps: len(history(technician)) >= steps, chance.uniform(0, 0.2))
         if (technician.state / "vault.spatz").exists():
             with technician.vault() as vault:
                 keys.update(vault.mark(eui, field) for eui, field, _ in vault.entries())

@@ -211,6 +211,7 @@ def test_another_key_replaces_the_old_one_and_ends_its_session(chirpstack, conne
 
 def test_a_node_that_lost_its_nonces_is_forgiven_on_the_server(chirpstack, connect):
     register(connect())
+    chirpstack.activate(EUI)
     with chirpstack.service.live.turn() as turn:
         kept = turn.core.storage.device_keys(EUI).dev_nonces
         kept.setdefault("70b3d57ed0000001", []).append(0)
@@ -218,6 +219,7 @@ def test_a_node_that_lost_its_nonces_is_forgiven_on_the_server(chirpstack, conne
     register(connect(), forget_nonces=True)
 
     assert not any(chirpstack.nonces(EUI).values())
+    assert connect().dev_addr(EUI) is None
 
 
 def test_the_join_is_seen_when_the_session_is_there(chirpstack, connect):

@@ -1,6 +1,7 @@
 """Flashing blank virtual boards: esptool as it is against a model of the boot ROM, UF2 against a boot drive."""
 
 import hashlib
+import random
 import signal
 import time
 
@@ -44,12 +45,12 @@ def test_a_blank_esp32_is_flashed_by_esptool_and_goes_through_the_whole_chain(be
 
 @pytest.mark.usefixtures("joiner")
 def test_flashing_that_was_killed_is_resumed_and_the_rest_follows(bench, technician, image_of):
-    blank(bench, technician, "rak11200", image_of("esp32") + bytes(200_000))
+    blank(bench, technician, "rak11200", image_of("esp32") + random.Random(1).randbytes(1_500_000))
     process = technician.start()
     for line in process.stdout:
         if '"step": "flash"' in line:
             break
-    time.sleep(1.0)
+    time.sleep(0.5)
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
