@@ -8,7 +8,8 @@ from typing import Any
 
 import serial
 
-from bench.boards import Bench, Board
+from bench.boards import Bench, Board, Harness
+from tests.bench.boards.peers import Registers
 
 WAIT_S = 10
 
@@ -138,3 +139,34 @@ def test_keys_reach_a_waiting_asyncio_program_at_once(bench: Bench) -> None:
         bench.run_for(1)
         port.write(b"x")
         expect(port, b"heard")
+
+
+def test_many_interruptions_never_mix_up_two_answers(bench: Bench) -> None:
+    board = bench.add_board("patient", harness=Harness(i2c={0: [Registers()]}))
+    board.write_files(
+        {
+            "/main.py": b"import time\n"
+            b"from machine import I2C\n"
+            b"i2c = I2C(0)\n"
+            b"caught = 0\n"
+            b"while caught < 15:\n"
+            b"    try:\n"
+            b"        for n in range(256):\n"
+            b"            if i2c.readfrom_mem(0x50, n, 3) != bytes((n, n + 1 & 255, n + 2 & 255)):\n"
+            b"                print('mixed up')\n"
+            b"        time.sleep_ms(1)\n"
+            b"    except KeyboardInterrupt:\n"
+            b"        caught += 1\n"
+            b"        print('caught', caught)\n"
+        }
+    )
+    board.power_on()
+
+    with bench.live(), opened(board) as port:
+        bench.run_for(0.5)
+        for n in range(1, 16):
+            bench.run_for(0.02)
+            port.write(b"\x03")
+            expect(port, b"caught %d" % n)
+
+    assert "mixed up" not in board.console
