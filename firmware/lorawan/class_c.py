@@ -37,15 +37,15 @@ class ClassCMac(Mac):
         """The continuous window of this moment (`freq_hz`, `sf`, `bw_hz`), or None without a session."""
         if not self.joined:
             return None
-        rxc, link = self._rxc, self._link
-        rxc.freq_hz, data_rate = link.rx2_hz, link.rx2_dr
+        link = self._link
+        freq_hz, data_rate = link.rx2_hz, link.rx2_dr
         if self._moved is not None:
             if now_ms >= self._moved[3]:
                 self._moved = None
             elif now_ms >= self._moved[2]:
-                rxc.freq_hz, data_rate = self._moved[0], self._moved[1]
-        rxc.sf, rxc.bw_hz = self._region.DATA_RATES[data_rate]
-        return rxc
+                freq_hz, data_rate = self._moved[0], self._moved[1]
+        self._rxc.set(0, freq_hz, self._region, data_rate)
+        return self._rxc
 
     def move_rxc(self, freq_hz, data_rate, start_ms, end_ms):
         """A multicast session: listen elsewhere for that time. RX1 and RX2 stay where they are."""
@@ -58,7 +58,7 @@ class ClassCMac(Mac):
     @property
     def data_rates(self):
         """How many data rates the device knows."""
-        return len(self._region.DATA_RATES)
+        return len(self._region.SPREADING_FACTORS)
 
     def join(self, now_ms):
         """As `Mac.join`; nothing is heard on RXC meanwhile."""

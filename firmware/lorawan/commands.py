@@ -94,7 +94,7 @@ def _link_adr(link, block):
     if power == _KEEP:
         power = link.power
     mask_good = bool(mask)
-    rate_good = data_rate < len(link.region.DATA_RATES) and link.plan.usable(mask or link.plan.mask, data_rate)
+    rate_good = data_rate < len(link.region.SPREADING_FACTORS) and link.plan.usable(mask or link.plan.mask, data_rate)
     power_good = power <= link.region.TX_POWER_LOWEST
     for _ in range(count):
         link.answer(LINK_ADR, mask_good | rate_good << 1 | power_good << 2)
@@ -118,8 +118,8 @@ def _rx_param_setup(link, body):
     data_rate = body[0] & 0x0F
     freq_hz = 100 * u24(body, 1)
     channel_good = link.plan.allows(freq_hz)
-    rate_good = data_rate < len(link.region.DATA_RATES)
-    offset_good = offset < len(link.region.RX1_DR[0])
+    rate_good = data_rate < len(link.region.SPREADING_FACTORS)
+    offset_good = offset < link.region.RX1_OFFSETS
     link.answer(RX_PARAM_SETUP, channel_good | rate_good << 1 | offset_good << 2)
     if not (channel_good and rate_good and offset_good):
         return False
@@ -135,7 +135,7 @@ def _new_channel(link, body):
     lowest, highest = body[4] & 0x0F, body[4] >> 4
     own = channel < SIZE and not link.plan.is_default(channel)
     freq_good = own and (freq_hz == 0 or link.plan.allows(freq_hz))
-    rates_good = own and (freq_hz == 0 or lowest <= highest < len(link.region.DATA_RATES))
+    rates_good = own and (freq_hz == 0 or lowest <= highest < len(link.region.SPREADING_FACTORS))
     link.answer(NEW_CHANNEL, freq_good | rates_good << 1)
     if not (freq_good and rates_good):
         return False

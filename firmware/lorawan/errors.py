@@ -10,7 +10,6 @@ LorawanError
     PayloadTooLong       more than the data rate takes; `.max` says what fits
     NonceExhausted       all 65536 DevNonces are spent
     CounterExhausted     FCntUp is at its end
-    NoChannel            no enabled channel carries the data rate
     Malformed            bytes that are no LoRaWAN frame
     StateCorrupt         a stored record is damaged
     NoIdentity           nothing was provisioned
@@ -18,7 +17,7 @@ LorawanError
 
 
 class LorawanError(Exception):
-    """Base of all errors of `firmware.lorawan`."""
+    """Base of all errors of `firmware.lorawan`. By itself: no enabled channel carries the data rate; `join` again."""
 
 
 class Wait(LorawanError):
@@ -67,10 +66,6 @@ class NonceExhausted(LorawanError):
 
 class CounterExhausted(LorawanError):
     """Raised by `send` when FCntUp reached 2^32-1: `join` again."""
-
-
-class NoChannel(LorawanError):
-    """Raised when waiting would not help: choose another data rate, or `join` again for fresh channels."""
 
 
 class Malformed(LorawanError):

@@ -2,7 +2,7 @@
 
 
 class Joined:
-    """A Join-Accept was taken; the session is stored. `dev_addr`: a `DevAddr`."""
+    """A Join-Accept was taken; the session is stored. `dev_addr`: the new DevAddr as it is printed."""
 
     def __init__(self, dev_addr):
         self.dev_addr = dev_addr

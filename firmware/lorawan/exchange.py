@@ -1,5 +1,7 @@
 """One transmission and its two receive windows, computed together and carried as one value."""
 
+BW_UNIT_HZ = 125_000  # regions give bandwidths in this unit
+
 
 class Window:
     """A receive window: opens `delay_ms` after the end of the uplink, on `freq_hz` with `sf` and `bw_hz`."""
@@ -9,6 +11,13 @@ class Window:
         self.freq_hz = 0
         self.sf = 0
         self.bw_hz = 0
+
+    def set(self, delay_ms, freq_hz, region, data_rate):
+        """Tune the window to a data rate of `region`."""
+        self.delay_ms = delay_ms
+        self.freq_hz = freq_hz
+        self.sf = region.SPREADING_FACTORS[data_rate]
+        self.bw_hz = BW_UNIT_HZ * region.BANDWIDTHS[data_rate]
 
 
 class Exchange:

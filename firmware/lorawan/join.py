@@ -8,6 +8,8 @@
 The time counts on across resets from the last stored value, so a brown-out loop does not refill the budget.
 """
 
+import struct
+
 try:
     from micropython import const
 except ImportError:
@@ -16,6 +18,8 @@ except ImportError:
 _HOUR_S = const(3_600)
 _DAY_S = const(86_400)
 _SLOW_FROM_S = 11 * _HOUR_S
+_LAYOUT = "<IIIHHB"
+NONCE_BYTES = 17
 _BUDGET_MS = (36_000, 36_000, 8_700)
 _SAVE_EVERY_S = const(600)  # while waiting, the elapsed time is stored this often
 
@@ -92,23 +96,16 @@ class JoinState:
     def pack(self, now_ms):
         """The record body, 17 bytes."""
         self._base_s, self._base_at_ms = self.elapsed_s(now_ms), now_ms
-        packed = bytearray(17)
-        _put(packed, 0, 4, self.dev_nonce)
-        _put(packed, 4, 4, self.join_nonce)
-        _put(packed, 8, 4, self._base_s)
-        _put(packed, 12, 2, self._window)
-        _put(packed, 14, 2, self._used_ms)
-        packed[16] = self._concluded
-        return packed
+        return struct.pack(
+            _LAYOUT, self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms, self._concluded
+        )
 
     def unpack(self, packed, now_ms):
         """Take back what `pack` gave."""
-        self.dev_nonce = _get(packed, 0, 4)
-        self.join_nonce = _get(packed, 4, 4)
-        self._base_s, self._base_at_ms = _get(packed, 8, 4), now_ms
-        self._window = _get(packed, 12, 2)
-        self._used_ms = _get(packed, 14, 2)
-        self._concluded = bool(packed[16])
+        fields = struct.unpack(_LAYOUT, packed)
+        self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms = fields[:5]
+        self._concluded = bool(fields[5])
+        self._base_at_ms = now_ms
 
 
 def _window_at(elapsed_s):
@@ -127,15 +124,3 @@ def _window_start(window):
 
 def _ms(airtime_us):
     return -(-airtime_us // 1000)
-
-
-def _put(packed, at, size, value):
-    for i in range(size):
-        packed[at + i] = (value >> (8 * i)) & 0xFF
-
-
-def _get(packed, at, size):
-    value = 0
-    for i in range(size):
-        value |= packed[at + i] << (8 * i)
-    return value

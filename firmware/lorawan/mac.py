@@ -24,7 +24,6 @@ from .errors import (
 )
 from .events import Acknowledged, Downlink, Joined, JoinFailed, NotAcknowledged, Pending, Repeat, SettingsChanged
 from .exchange import Exchange
-from .ids import DevAddr
 from .join import NONCE_END, JoinState
 from .link import Link
 from .outgoing import Outgoing
@@ -186,7 +185,7 @@ class Mac:
         }
         if self.joined:
             session, link = self._records.session, self._link
-            found["dev_addr"] = str(DevAddr.from_wire(session.dev_addr))
+            found["dev_addr"] = session.shown
             found["fcnt_up"] = session.fcnt_up
             found["fcnt_down"] = session.fcnt_down
             found["room"] = self.room(now_ms)
@@ -301,12 +300,12 @@ class Mac:
             return [JoinFailed()]
         nonce = bytes((self._dev_nonce & 0xFF, self._dev_nonce >> 8))
         nwk_skey, app_skey = session_keys(self._app_key(), accept.join_nonce, accept.net_id, nonce)
-        session = Session(self._dev_nonce, accept.dev_addr, accept.net_id, nwk_skey, app_skey)
+        session = Session(self._dev_nonce, accept.dev_addr, nwk_skey, app_skey)
         link = self._link
         link.reset(self._outgoing.data_rate)
-        if accept.rx1_dr_offset < len(self._region.RX1_DR[0]):
+        if accept.rx1_dr_offset < self._region.RX1_OFFSETS:
             link.rx1_dr_offset = accept.rx1_dr_offset
-        if accept.rx2_dr < len(self._region.DATA_RATES):
+        if accept.rx2_dr < len(self._region.SPREADING_FACTORS):
             link.rx2_dr = accept.rx2_dr
         link.rx_delay_s = accept.rx_delay_s
         link.plan.apply_cflist(accept.cflist)
@@ -316,7 +315,7 @@ class Mac:
         records.save_nonce(now_ms)
         records.save_cold()
         records.save_hot(now_ms, records.counter_margin)
-        return [Joined(DevAddr.from_wire(accept.dev_addr))]
+        return [Joined(session.shown)]
 
     def _conclude_data(self, exchange, heard, now_ms):
         genuine = None if heard is None else self._genuine(heard.frame)

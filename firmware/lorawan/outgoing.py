@@ -1,7 +1,8 @@
 """Where and when a frame goes out: the channel, the airtime in the books, and the windows that follow it."""
 
 from .airtime import airtime_us
-from .errors import DutyCycleWait, NoChannel
+from .errors import DutyCycleWait, LorawanError
+from .exchange import BW_UNIT_HZ
 
 try:
     from micropython import const
@@ -29,8 +30,8 @@ class Outgoing:
 
     def airtime_us(self, length, data_rate):
         """Time on air of an uplink of `length` bytes."""
-        sf, bw_hz = self._region.DATA_RATES[data_rate]
-        return airtime_us(length, sf, bw_hz)
+        region = self._region
+        return airtime_us(length, region.SPREADING_FACTORS[data_rate], BW_UNIT_HZ * region.BANDWIDTHS[data_rate])
 
     def wait_ms(self, length, data_rate, now_ms):
         """How long until an uplink of `length` bytes may go out; None when waiting does not help."""
@@ -39,11 +40,11 @@ class Outgoing:
         return plan.wait_ms
 
     def choose(self, data_rate, airtime, now_ms, joining=False):
-        """A channel for a transmission now; raises `DutyCycleWait` or `NoChannel`."""
+        """A channel for a transmission now; raises `DutyCycleWait`, or `LorawanError` when waiting does not help."""
         channel = self._pick(data_rate, airtime, now_ms, joining)
         if channel is None:
             if self._link.plan.wait_ms is None:
-                raise NoChannel("no channel for DR%d" % data_rate)
+                raise LorawanError("no channel for DR%d" % data_rate)
             raise DutyCycleWait(self._link.plan.wait_ms)
         return channel
 
@@ -56,14 +57,15 @@ class Outgoing:
         self._channel = channel
         self.data_rate = data_rate
         exchange.freq_hz = freq_hz
-        exchange.sf, exchange.bw_hz = self._region.DATA_RATES[data_rate]
+        exchange.sf = self._region.SPREADING_FACTORS[data_rate]
+        exchange.bw_hz = BW_UNIT_HZ * self._region.BANDWIDTHS[data_rate]
         exchange.power_dbm = eirp_dbm
         exchange.airtime_us = airtime
 
     def join_windows(self):
         """Windows after a Join-Request: fixed delays, regional settings, whatever a former session had."""
         region = self._region
-        rx1_dr = region.RX1_DR[self.data_rate][0]
+        rx1_dr = region.RX1_DR[self.data_rate * region.RX1_OFFSETS]
         freq_hz = self._link.plan.frequency_hz(self._channel)
         self._windows(JOIN_ACCEPT_DELAY1_MS, JOIN_ACCEPT_DELAY2_MS, freq_hz, rx1_dr, region.RX2_DR, region.RX2_HZ)
 
@@ -71,7 +73,7 @@ class Outgoing:
         """Windows after a data frame."""
         link = self._link
         rx1_ms = 1000 * link.rx_delay_s
-        rx1_dr = self._region.RX1_DR[self.data_rate][link.rx1_dr_offset]
+        rx1_dr = self._region.RX1_DR[self.data_rate * self._region.RX1_OFFSETS + link.rx1_dr_offset]
         rx1_hz = link.plan.rx1_hz(self._channel)
         self._windows(rx1_ms, rx1_ms + RX2_AFTER_RX1_MS, rx1_hz, rx1_dr, link.rx2_dr, link.rx2_hz)
 
@@ -100,8 +102,5 @@ class Outgoing:
         return self._link.plan.choose(data_rate, joining, self._duty, airtime, now_ms, self._random_u32)
 
     def _windows(self, rx1_ms, rx2_ms, rx1_hz, rx1_dr, rx2_dr, rx2_hz):
-        rx1, rx2 = self._exchange.rx1, self._exchange.rx2
-        rx1.delay_ms, rx2.delay_ms = rx1_ms, rx2_ms
-        rx1.freq_hz, rx2.freq_hz = rx1_hz, rx2_hz
-        rx1.sf, rx1.bw_hz = self._region.DATA_RATES[rx1_dr]
-        rx2.sf, rx2.bw_hz = self._region.DATA_RATES[rx2_dr]
+        self._exchange.rx1.set(rx1_ms, rx1_hz, self._region, rx1_dr)
+        self._exchange.rx2.set(rx2_ms, rx2_hz, self._region, rx2_dr)

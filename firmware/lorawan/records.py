@@ -10,6 +10,7 @@ import struct
 
 from . import store as names
 from .errors import NoIdentity, StateCorrupt
+from .join import NONCE_BYTES
 from .plan import u24
 from .session import Session
 
@@ -20,8 +21,8 @@ except ImportError:
 
 _HOT = "<HIIHBBBBBBBB"  # .., lengths of mask, reserve and answers, which follow
 _HOT_BYTES = const(20)
-_COLD = "<HH4s3s32sBBB3s"  # channels follow
-_COLD_BYTES = const(49)
+_COLD = "<HH4s32sBBB3s"  # channels follow
+_COLD_BYTES = const(46)
 _NO_FCNT = const(0xFFFFFFFF)
 _ACK_DUE = const(0x01)
 _IN_SESSION = const(0x02)  # absent: written while joining, for the airtime in it
@@ -53,6 +54,8 @@ class Records:
         if (nonce is None and hot is not None) or (hot is None and cold is not None):
             raise StateCorrupt("record %s is missing" % (names.NONCE if nonce is None else names.HOT))
         if nonce is not None:
+            if len(nonce) != NONCE_BYTES:
+                raise StateCorrupt("record nonce: %d bytes" % len(nonce))
             self._join.unpack(nonce, now_ms)
         if cold is not None:
             self._unpack_cold(cold)
@@ -93,7 +96,6 @@ class Records:
             self._tag,
             session.number,
             session.dev_addr,
-            session.net_id,
             session.skeys,
             link.rx1_dr_offset,
             link.rx2_dr,
@@ -105,14 +107,14 @@ class Records:
     def _unpack_cold(self, body):
         if len(body) < _COLD_BYTES:
             raise StateCorrupt("record cold: %d bytes" % len(body))
-        tag, number, dev_addr, net_id, skeys, offset, rx2_dr, delay_s, rx2 = struct.unpack_from(_COLD, body)
+        tag, number, dev_addr, skeys, offset, rx2_dr, delay_s, rx2 = struct.unpack_from(_COLD, body)
         if tag != self._tag:
             return  # the device was given another identity since
         link = self._link
         link.rx1_dr_offset, link.rx2_dr, link.rx_delay_s = offset, rx2_dr, delay_s
         link.rx2_hz = 100 * u24(rx2, 0)
         link.plan.unpack(body[_COLD_BYTES:])
-        self.session = Session(number, dev_addr, net_id, skeys[:16], skeys[16:])
+        self.session = Session(number, dev_addr, skeys[:16], skeys[16:])
 
     def _pack_hot(self, ceiling, reserve):
         session, link = self.session, self._link

@@ -24,7 +24,6 @@ NONCE = "nonce"
 HOT = "hot"
 COLD = "cold"
 
-HOT_LIMIT_BYTES = 128
 _FRAME_BYTES = const(3)  # version, CRC-16
 _ENOENT = const(2)  # the same number on every port of MicroPython
 

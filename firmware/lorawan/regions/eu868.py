@@ -6,16 +6,9 @@ Covered: DR0 to DR6 (LoRa). Not covered: DR7 (FSK), DR8 to DR11 (LR-FHSS), class
 NAME = "EU868"
 REVISION = "RP002-1.0.4"
 
-# Index: data rate. (spreading factor, bandwidth in Hz)
-DATA_RATES = (
-    (12, 125_000),
-    (11, 125_000),
-    (10, 125_000),
-    (9, 125_000),
-    (8, 125_000),
-    (7, 125_000),
-    (7, 250_000),
-)
+# Index: data rate. Bandwidths in units of 125 kHz.
+SPREADING_FACTORS = b"\x0c\x0b\x0a\x09\x08\x07\x07"
+BANDWIDTHS = b"\x01\x01\x01\x01\x01\x01\x02"
 # Largest application payload in bytes (N) without FOpts, no repeater.
 MAX_PAYLOAD_BYTES = b"\x33\x33\x33\x73\xf2\xf2\xf2"
 # ADR back-off: the data rate below each.
@@ -29,15 +22,16 @@ JOIN_DRS = b"\x05\x04\x03\x02\x01\x00"
 
 RX2_HZ = 869_525_000
 RX2_DR = 0
-# Row: uplink data rate; column: RX1DROffset.
+# One row of RX1_OFFSETS columns for each uplink data rate; column: RX1DROffset.
+RX1_OFFSETS = 6
 RX1_DR = (
-    b"\x00\x00\x00\x00\x00\x00",
-    b"\x01\x00\x00\x00\x00\x00",
-    b"\x02\x01\x00\x00\x00\x00",
-    b"\x03\x02\x01\x00\x00\x00",
-    b"\x04\x03\x02\x01\x00\x00",
-    b"\x05\x04\x03\x02\x01\x00",
-    b"\x06\x05\x04\x03\x02\x01",
+    b"\x00\x00\x00\x00\x00\x00"
+    b"\x01\x00\x00\x00\x00\x00"
+    b"\x02\x01\x00\x00\x00\x00"
+    b"\x03\x02\x01\x00\x00\x00"
+    b"\x04\x03\x02\x01\x00\x00"
+    b"\x05\x04\x03\x02\x01\x00"
+    b"\x06\x05\x04\x03\x02\x01"
 )
 
 MAX_EIRP_DBM = 16

@@ -48,7 +48,7 @@ def test_accept_gives_a_session_with_its_windows_and_channels():
     events = device.join(dl_settings=0x13, rx_delay=5, cflist=cflist)
 
     assert names(events) == ["Joined"]
-    assert str(events[0].dev_addr) == "26011bda"
+    assert events[0].dev_addr == "26011bda"
     device.now_ms += 60_000
     exchange = device.mac.send(1, b"x", device.now_ms)
     assert (exchange.sf, exchange.rx1.sf) == (7, 8)
