@@ -25,8 +25,12 @@ TOO_LONG = 3
 
 _RETRY_MS = 60_000
 """After a fault of radio or flash. Long enough not to drain a battery, short enough for a technician who waits."""
-_REJOIN_MS = 96 * 3_600_000
-"""Nothing heard for so long: join again (profiles, rules common to all)."""
+_SILENCE_MS = 96 * 3_600_000
+"""Nothing heard for so long: join again (profiles, rules common to all). The old session is used meanwhile."""
+_ASK_BEFORE_MS = 48 * 3_600_000
+"""So long before that, every uplink asks the network for a sign of life (LinkCheckReq)."""
+_REJOIN_EVERY_MS = 3_600_000
+"""Pause between two tries to join again."""
 
 
 class Link:
@@ -44,7 +48,7 @@ class Link:
         self._open = False
         self.dead = False
         """Nothing but a technician helps: no identity, damaged records, nonces used up."""
-        self._last_heard_ms = 0
+        self._rejoin_ms = 0  # when to join again although there is a session
         self.next_ms = 0
         self.more = False
         """The network has more for us: send something soon."""
@@ -72,8 +76,10 @@ class Link:
             return self.joined and not self.dead
         if not self._open and not self._start(now_ms):
             return False
-        if self._mac.joined and now_ms - self._last_heard_ms < _REJOIN_MS:
-            return True
+        if self._mac.joined:
+            if now_ms < self._rejoin_ms:
+                return True
+            self._rejoin_ms = now_ms + _REJOIN_EVERY_MS
         self._join()
         return self._mac.joined
 
@@ -89,7 +95,7 @@ class Link:
             self._fault(error)
             return False
         self._open = True
-        self._last_heard_ms = now_ms
+        self._heard(now_ms)
         if self._mac.joined:
             self._say("session %s" % self._mac.state(now_ms)["dev_addr"])
         return True
@@ -99,10 +105,11 @@ class Link:
         try:
             exchange = self._mac.join(now_ms)
         except Wait as wait:
-            self.next_ms = now_ms + wait.ms
+            if not self._mac.joined:
+                self.next_ms = now_ms + wait.ms
             return
         except NonceExhausted as error:
-            self.dead = True
+            self.dead = not self._mac.joined
             self._say("link dead %s" % error)
             return
         except Exception as error:
@@ -116,6 +123,8 @@ class Link:
         now_ms = self._clock.now_ms()
         if self.dead or not self.joined or now_ms < self.next_ms:
             return LATER
+        if now_ms > self._rejoin_ms - _ASK_BEFORE_MS:
+            self._mac.request_link_check()
         try:
             exchange = self._mac.send(port, data, now_ms, confirmed)
         except Wait as wait:
@@ -124,7 +133,8 @@ class Link:
         except PayloadTooLong as error:
             return self._make_room(error, len(data))
         except (NotJoined, CounterExhausted):
-            self._last_heard_ms = now_ms - _REJOIN_MS  # join again
+            self._rejoin_ms = now_ms
+            self.next_ms = now_ms + _RETRY_MS
             return LATER
         except Exception as error:
             self._fault(error)
@@ -200,18 +210,22 @@ class Link:
             self._sleep_ms(event.not_before_ms - now_ms)
             return event.exchange
         if isinstance(event, Joined):
-            self._last_heard_ms = now_ms
+            self._heard(now_ms)
             self._say("joined %s" % event.dev_addr)
         elif isinstance(event, Downlink):
-            self._last_heard_ms = now_ms
+            self._heard(now_ms)
             self.more = self.more or event.pending
             self.inbox.append(event)
         elif isinstance(event, (Acknowledged, LinkCheck)):
-            self._last_heard_ms = now_ms
+            self._heard(now_ms)
         elif isinstance(event, Pending):
-            self._last_heard_ms = now_ms
+            self._heard(now_ms)
             self.more = True
         return None
+
+    def _heard(self, now_ms):
+        """The network is there."""
+        self._rejoin_ms = now_ms + _SILENCE_MS
 
     def _fault(self, error):
         """Radio or flash failed: say so, start the radio anew later."""

@@ -223,6 +223,30 @@ def test_covered_lens_counts_as_full_without_a_distance(node):
     assert flags_of(whole.ups(20)[-1]) & SENSOR_FAULT
 
 
+def test_node_that_hears_nothing_for_four_days_joins_again_and_reports_meanwhile(node):
+    whole = node("fill", report_interval_s=3600)
+    whole.run_until_ups(STATUS_PORT, 1)
+    whole.link.connected = False
+    whole.bench.run_for(95 * 3600)
+    assert whole.board.console.count("spatz: join ") == 1
+    whole.bench.run_for(3 * 3600)
+    tries = whole.board.console.count("spatz: join ")
+    assert tries >= 2
+    assert whole.board.console.count("spatz: report") >= 97
+
+    whole.link.connected = True
+    whole.bench.run_for(3 * 3600)
+    assert whole.board.console.count("spatz: joined") == 2
+
+
+def test_node_in_a_network_that_has_nothing_to_say_asks_and_does_not_join_again(node):
+    whole = node("fill", report_interval_s=7200)
+    whole.bench.run_for(6 * 86_400)
+
+    assert whole.board.console.count("spatz: join ") == 1
+    assert len(whole.ups(20)) >= 71
+
+
 def test_node_without_identity_measures_into_flash_and_says_why(node):
     whole = node("fill")
     whole.board.power_off()
