@@ -53,4 +53,3 @@ def test_no_cut_makes_a_node_repeat_a_nonce_or_a_counter(tmp_path: Path) -> None
 
     assert repeated == []
     assert silent == [], "after these cuts the node did not report again within its life"
-

@@ -60,6 +60,8 @@ def runs_in(profile: str, heap_bytes: int) -> bool:
     plan = Plan("node-1", profile, report_interval_s=20, settings={"spread_percent": 0, "start_delay_s": 0})
     with tempfile.TemporaryDirectory() as scratch, Block(Path(scratch), [plan], seed=3, heap_bytes=heap_bytes) as block:
         block.switch_on()
+        if not block.bench.run_until(lambda: bool(block.readings("node-1")), LIFE_S):
+            return False
         block.enqueue("node-1", COMMAND_FPORT, encode_command(17, {INTERVAL: 30}))
 
         def enough() -> bool:

@@ -131,7 +131,8 @@ class VirtualRig:
         arrived = [(name, uplink) for name, uplink in self.city.ledger.uplinks.items() if uplink.arrived_us is not None]
         arrived.sort(key=lambda pair: pair[1].arrived_us or 0)
         return [
-            Reading(name.dev_addr, name.f_cnt, uplink.f_port or 0, dict(uplink.decoded or {})) for name, uplink in arrived
+            Reading(name.dev_addr, name.f_cnt, uplink.f_port or 0, dict(uplink.decoded or {}))
+            for name, uplink in arrived
         ]
 
     def mismatches(self) -> list[Mismatch]:

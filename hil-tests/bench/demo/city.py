@@ -297,7 +297,9 @@ def interpreter_version() -> str:
     program = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     if program is None:
         return "unknown"
-    question = "import sys; print('.'.join(map(str, sys.implementation.version)).rstrip('.'), sys.version.split('; ')[1])"
+    question = (
+        "import sys; print('.'.join(map(str, sys.implementation.version)).rstrip('.'), sys.version.split('; ')[1])"
+    )
     answer = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=20, check=False)
     return answer.stdout.strip() or "unknown"
 

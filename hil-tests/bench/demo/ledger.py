@@ -79,9 +79,7 @@ def differences(decoded: Mapping[str, Any], acceptable: Acceptable) -> list[tupl
 
     A field that the models speak of and the reading lacks is a difference too.
     """
-    return [
-        (name, decoded.get(name), tuple(sorted(acceptable[name], key=str))) for name in agrees(decoded, acceptable)
-    ]
+    return [(name, decoded.get(name), tuple(sorted(acceptable[name], key=str))) for name in agrees(decoded, acceptable)]
 
 
 class Ledger:
@@ -140,7 +138,5 @@ class Ledger:
     def report_times_us(self, node: str) -> list[int]:
         """When the node sent its readings, in order."""
         return sorted(
-            entry.sent_us
-            for name, entry in self.uplinks.items()
-            if name.node == node and entry.f_port in READING_PORTS
+            entry.sent_us for name, entry in self.uplinks.items() if name.node == node and entry.f_port in READING_PORTS
         )

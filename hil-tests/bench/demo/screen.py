@@ -113,7 +113,12 @@ class LiveScreen:
             table.add_column(heading, overflow="fold")
         for record in self._ledger.nodes.values():
             table.add_row(
-                record.name, record.profile, record.state, reading(record.last_object), _signal(record), str(record.uplinks)
+                record.name,
+                record.profile,
+                record.state,
+                reading(record.last_object),
+                _signal(record),
+                str(record.uplinks),
             )
         held = "unknown" if self._buffered is None else str(self._buffered)
         lines = [Text(f"gateway holds {held} frames")]

@@ -76,7 +76,8 @@ class Demo:
 
     def _provision(self) -> None:
         self._screen.tell(
-            "provisioning", f"Flashing, filling and registering {len(self._city.nodes)} blank boards with the real tools."
+            "provisioning",
+            f"Flashing, filling and registering {len(self._city.nodes)} blank boards with the real tools.",
         )
         self._city.provision_all(self._tell_step)
         self._wait(lambda: not self._city.provisioning, 0.0)
