@@ -161,6 +161,8 @@ class Relay:
         self._flush()
         turns = self.turns
         busy = turns.busy(self._clock.mono_us())
+        # Counted before asking: frames sent meanwhile must not hide that others still wait.
+        in_flight = turns.stored_in_flight
         try:
             rows, complete = await self._spool.heads(self.number, turns.cursor, room, busy)
         except SpoolError as error:
@@ -168,7 +170,7 @@ class Relay:
             await asyncio.sleep(1)
             return
         now_us = self._clock.mono_us()
-        for parcel in turns.take(rows, complete, self._spool.pending.get(self.number, 0), now_us):
+        for parcel in turns.take(rows, complete, self._spool.pending.get(self.number, 0) - in_flight, now_us):
             self._send(parcel)
 
     def _send_live(self) -> None:

@@ -136,6 +136,11 @@ class Turns:
         return self._hold is not None
 
     @property
+    def stored_in_flight(self) -> int:
+        """Of the frames in flight, those that are in the spool."""
+        return sum(1 for sent in self._in_flight.values() if sent.parcel.stored)
+
+    @property
     def in_flight(self) -> int:
         """Frames sent and not yet answered."""
         return len(self._in_flight)
@@ -247,8 +252,8 @@ class Turns:
             del self._resting[dev_addr]
 
     def take(self, rows: list[Row], complete: bool, waiting: int, now_us: int) -> list[Parcel]:
-        """What to send of the rows fetched. `complete` and `waiting` (rows the spool has for this destination) tell
-        whether there is a backlog at all.
+        """What to send of the rows fetched. `complete` tells that nothing else was to be found, `waiting` how many rows
+        the spool had for this destination beside those in flight when the fetch was asked for.
         """
         self._wake_rested(now_us)
         queued = {parcel.dev_addr for parcel in self._live}
@@ -260,7 +265,7 @@ class Turns:
             parcels.append(Parcel(row.seq, row.dev_addr, row.moment, row.uplink, copies=row.copies))
         self._tokens -= len(parcels)
         if complete and not rows:
-            self.backlog = waiting > sum(1 for sent in self._in_flight.values() if sent.parcel.stored)
+            self.backlog = waiting > 0
             rested = next(iter(self._resting.values()), None)
             pause_us = _IDLE_RETRY_US if rested is None else rested.settled_us + self.rules.spacing_us - now_us
             self._retry_us = now_us + max(_RETRY_US, pause_us)

@@ -128,7 +128,8 @@ class SemtechUdpSource:
         try:
             self._send(order.data, order.peer)
             async with asyncio.timeout(_TX_ACK_PATIENCE_S):
-                return await waiting
+                status: TxStatus = await waiting
+                return status
         except TimeoutError:
             raise NoPath(f"no TX_ACK from {gateway_id} within {_TX_ACK_PATIENCE_S} s") from None
         finally:

@@ -313,12 +313,13 @@ class History(RuleBasedStateMachine):
         if not room:
             return
         busy = self.turns.busy(self.now_us)
+        in_flight = self.turns.stored_in_flight
         found: dict[int, int] = {}
         for seq, (dev, _) in sorted(self.spool.items()):
             if dev not in busy:
                 found.setdefault(dev, seq)
         rows = [row(seq, dev) for dev, seq in sorted(found.items())][:room]
-        for one in self.turns.take(rows, len(rows) == len(found), len(self.spool), self.now_us):
+        for one in self.turns.take(rows, len(rows) == len(found), len(self.spool) - in_flight, self.now_us):
             self._send(one)
 
     @invariant()
