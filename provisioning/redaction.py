@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 
 HIDDEN = "[hidden]"
+SHORTEST = 8
 
 _TOKEN = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 # 16 bytes as text: plain hex, with separators, or as a list of numbers. Longer hex (SHA-256) is no key of ours.
@@ -30,8 +31,12 @@ class Redactor:
         self._spellings: set[str] = set()
 
     def hide(self, secret: bytes | bytearray | str) -> None:
-        """From now on no output holds this value, in any spelling of `spellings`."""
-        self._spellings.update(spellings(secret))
+        """From now on no output holds this value, in any spelling of `spellings`.
+
+        A value of less than 8 characters is left alone: taking it out would tear up innocent words, and the output.
+        """
+        if len(secret) >= SHORTEST:
+            self._spellings.update(spellings(secret))
 
     def clean(self, text: str) -> str:
         """Text of our own: known secrets and bearer tokens are replaced, everything else stays."""
@@ -51,14 +56,11 @@ class Redactor:
 def spellings(secret: bytes | bytearray | str) -> Iterable[str]:
     """How a secret may appear in text: itself, hex (plain, separated), base64, C array, list, Python literal.
 
-    Letter case is the searcher's business. Secrets under 8 characters would hide innocent text and are
-    only hidden as themselves.
+    Letter case is the searcher's business.
     """
     if isinstance(secret, str):
         yield secret
         secret = secret.encode()
-    if len(secret) < 8:
-        return
     plain = bytes(secret)
     pairs = [f"{byte:02x}" for byte in plain]
     yield "".join(pairs)

@@ -44,11 +44,8 @@ def test_a_known_secret_is_hidden_in_every_spelling(form):
     assert form.lower() not in cleaned.lower()
 
 
-@pytest.mark.parametrize("form", [form for form in forms(KEY) if not form.startswith("b") and "\\" not in form][:9])
+@pytest.mark.parametrize("form", forms(KEY)[:8])  # the later ones look like any word
 def test_an_unknown_key_in_foreign_text_is_hidden_by_its_looks(form):
-    if base64.b64encode(KEY).decode()[:8] in form:
-        pytest.skip("base64 looks like any word")
-
     assert form.lower() not in Redactor().clean_foreign(f"key={form} end").lower()
 
 
@@ -106,3 +103,11 @@ def test_a_log_line_is_one_object_without_the_secret_even_in_a_traceback():
     assert "Traceback" in message
     assert KEY.hex() not in message
     assert repr(KEY)[2:-1] not in message
+
+
+def test_a_short_secret_does_not_tear_up_the_output():
+    redactor = Redactor()
+    redactor.hide('"')
+    redactor.hide("key")
+
+    assert redactor.clean('{"a": "key"}') == '{"a": "key"}'
