@@ -42,21 +42,28 @@ class Bus:
         struct.pack_into(ops.REQUEST, tx, 0, sequence, op, a, b, self.now)
         if count:
             tx[ops.REQUEST_BYTES : ops.REQUEST_BYTES + count] = data
-        self.stamp += 1
-        self.lease = 0
         self.stream.write(tx, ops.REQUEST_BYTES + count)
         return sequence
 
     def post(self, op, a=0, b=0, data=b"", cost_us=CALL_US):
-        """Tell the supervisor something that needs no answer."""
+        """Tell the supervisor something that needs no answer but may make things happen soon."""
+        self.stamp += 1
+        self.lease = 0
         self._send(op, a, b, data)
         self.now += cost_us
+
+    def mention(self, op):
+        """Tell the supervisor something that makes nothing happen sooner than it would have: the lease holds."""
+        self._send(op, 0, 0, b"")
+        self.now += CALL_US
 
     def call(self, op, a=0, b=0, data=b""):
         """Ask and wait: gives (status, value, data)."""
         if self._unsure:
             self._drain()
         self._unsure = True
+        self.stamp += 1
+        self.lease = 0
         sequence = self._send(op, a, b, data)
         head = self._head
         while True:

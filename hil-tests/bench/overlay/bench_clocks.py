@@ -92,6 +92,6 @@ def make_clocks(bus, port, clock):
             bus.post(ops.WDT, 0, timeout)
 
         def feed(self):
-            bus.post(ops.WDT_FEED)
+            bus.mention(ops.WDT_FEED)  # it only puts the end off
 
     return RTC, WDT
