@@ -33,6 +33,11 @@ class ClassCMac(Mac):
         super().start(now_ms)
         self.groups.load()
 
+    @property
+    def gen_app_key(self):
+        """The key for `packages.multicast_setup`: 16 bytes, or empty when none was provisioned."""
+        return self._records.identity[32:]
+
     def listening(self, now_ms):
         """The continuous window of this moment (`freq_hz`, `sf`, `bw_hz`), or None without a session."""
         if not self.joined:

@@ -266,7 +266,7 @@ class Mac:
         return self._genuine(frame) is not None
 
     def _app_key(self):
-        return Key(self._records.identity[16:])
+        return Key(self._records.identity[16:32])
 
     def _accept(self, frame):
         """The Join-Accept in `frame` if it answers our request (TS001-1.0.4 6.2.6), else None."""

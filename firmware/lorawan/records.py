@@ -46,7 +46,7 @@ class Records:
         self.identity = self._store.load(names.IDENTITY)
         if not self.identity:
             raise NoIdentity("no identity in the store: provision this device")
-        if len(self.identity) != 32:
+        if len(self.identity) not in (32, 48):
             raise StateCorrupt("record identity: %d bytes" % len(self.identity))
         self._tag = names.crc16(self.identity)
         nonce, hot, cold = (self._store.load(name) for name in (names.NONCE, names.HOT, names.COLD))

@@ -2,7 +2,7 @@
 
 | record   | holds                                                        | written                                 |
 |----------|--------------------------------------------------------------|-----------------------------------------|
-| identity | DevEUI, JoinEUI, AppKey                                      | by provisioning                         |
+| identity | DevEUI, JoinEUI, AppKey, GenAppKey if there is one           | by provisioning                         |
 | nonce    | DevNonce, last JoinNonce, join back-off                      | before each Join-Request                |
 | hot      | counters, data rate, power, pending answers (<= 128 bytes)   | ahead in steps, and at each downlink    |
 | cold     | session keys, DevAddr, channels, receive windows             | when they change                        |
@@ -66,11 +66,14 @@ def unpack_record(name, framed):
     return bytes(framed[1:-2])
 
 
-def pack_identity(dev_eui, join_eui, app_key):
-    """The file `/lorawan/identity` that provisioning writes: `Eui`, `Eui`, 16 key bytes -> framed bytes."""
-    if len(app_key) != 16:
-        raise ValueError("AppKey: 16 bytes, not %d" % len(app_key))
-    return pack_record(dev_eui.to_wire() + join_eui.to_wire() + bytes(app_key))
+def pack_identity(dev_eui, join_eui, app_key, gen_app_key=b""):
+    """The file `/lorawan/identity` that provisioning writes: `Eui`, `Eui`, 16 key bytes -> framed bytes.
+
+    `gen_app_key`: 16 bytes for a node that the network may put into multicast groups (TS005), else empty.
+    """
+    if len(app_key) != 16 or len(gen_app_key) not in (0, 16):
+        raise ValueError("keys have 16 bytes")
+    return pack_record(dev_eui.to_wire() + join_eui.to_wire() + bytes(app_key) + bytes(gen_app_key))
 
 
 class FileStore:

@@ -8,8 +8,8 @@ from firmware.lorawan.crypto import Key
 from firmware.lorawan.errors import StateCorrupt
 from firmware.lorawan.ids import DevAddr
 from firmware.lorawan.multicast import Group, group_keys
-from firmware.lorawan.store import pack_record
-from tests.firmware.lorawan.net import Battery, Device, Heard, names, raises
+from firmware.lorawan.store import pack_identity, pack_record
+from tests.firmware.lorawan.net import APP_KEY, DEV_EUI, JOIN_EUI, Battery, Device, Heard, names, raises
 
 GROUP_ADDR = b"\x01\x02\x03\x04"
 NET_SKEY, APP_SKEY = group_keys(bytes(range(16)), GROUP_ADDR)
@@ -186,6 +186,17 @@ def test_a_multicast_session_moves_rxc_for_its_time_and_not_rx2():
     device.now_ms += 60_000
     assert device.mac.send(1, b"x", device.now_ms).rx2.freq_hz == 869_525_000
     assert device.mac.listening(device.now_ms + 100_000).freq_hz == 869_525_000
+
+
+def test_a_gen_app_key_travels_in_the_identity_and_the_join_key_stays_its_own():
+    device = ClassCDevice()
+    assert device.mac.gen_app_key == b""
+    device.store.records["identity"] = pack_identity(DEV_EUI, JOIN_EUI, APP_KEY, bytes(range(16)))
+
+    device.boot().join()
+
+    assert device.mac.gen_app_key == bytes(range(16))
+    raises(ValueError, pack_identity, DEV_EUI, JOIN_EUI, APP_KEY, b"short")
 
 
 def test_group_keys_are_those_of_the_published_vectors():
