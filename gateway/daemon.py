@@ -36,6 +36,7 @@ from gateway.status import StatusServer
 from gateway.store import Lost, Store
 from gateway.systemd import Notifier
 from gateway.turns import Rules, Turns
+from gateway.wear_saving import WearSavingSpool
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +82,10 @@ class Daemon:
         """Serve until told to stop. Raises SpoolError and OSError (address in use) before anything was served."""
         path = self.settings.resolve(self.settings.spool.path)
         with spool_tool.lock(path):  # two daemons on one spool would send everything twice
-            self.spool = await Spool.open(path, self.settings.spool.max_bytes, self.clock.boot_id)
+            kind = WearSavingSpool if self.settings.spool.durability == "wear-saving" else Spool
+            self.spool = await kind.open(path, self.settings.spool.max_bytes, self.clock.boot_id)
+            if isinstance(self.spool, WearSavingSpool):
+                self.spool.flowing = self._flowing
             try:
                 await self._serve(stop, reload)
             finally:
@@ -259,11 +263,17 @@ class Daemon:
         """Frames some destination has not acknowledged; of several destinations, the longest queue."""
         return max((relay.buffered for relay in self.relays), default=0)
 
+    def _flowing(self) -> bool:
+        return bool(self.relays) and all(relay.flowing for relay in self.relays)
+
     async def _housekeeping(self) -> None:
         beat = 0
         while True:
-            # Balanced durability: wait for the medium only while the spool is what keeps frames alive.
-            self.spool.set_synchronous(not all(relay.flowing for relay in self.relays))
+            flowing = self._flowing()
+            # Balanced: wait for the medium only while the spool is what keeps frames alive.
+            self.spool.set_synchronous(self.settings.spool.durability == "paranoid" or not flowing)
+            if isinstance(self.spool, WearSavingSpool) and not flowing:
+                self.spool.write_held()
             if beat % _CLOCK_EVERY == 0:
                 await self._look_at_clock()
             if beat % _EXPIRE_EVERY == 0:

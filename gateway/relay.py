@@ -88,7 +88,7 @@ class Relay:
     @property
     def buffered(self) -> int:
         """Frames in the spool that this destination has not acknowledged."""
-        return max(0, self._spool.pending.get(self.number, 0) - len(self._done))
+        return max(0, self._spool.waiting(self.number) - len(self._done))
 
     # From the intake
 
@@ -170,7 +170,7 @@ class Relay:
             await asyncio.sleep(1)
             return
         now_us = self._clock.mono_us()
-        for parcel in turns.take(rows, complete, self._spool.pending.get(self.number, 0) - in_flight, now_us):
+        for parcel in turns.take(rows, complete, self._spool.waiting(self.number) - in_flight, now_us):
             self._send(parcel)
 
     def _send_live(self) -> None:

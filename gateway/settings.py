@@ -55,7 +55,7 @@ class Spool(_Section, frozen=True):
     """[spool]: the durable buffer. `durability`: see `gateway.spool`."""
 
     path: str = "spool.db"
-    durability: Literal["balanced"] = "balanced"
+    durability: Literal["paranoid", "balanced", "wear-saving"] = "balanced"
     max_bytes: int = 256 << 20
     max_age: Duration = Duration(7 * _DAY)
 

@@ -5,8 +5,10 @@ A future is resolved only after the commit, so "the future is done" means "it su
 
 Durability modes (how often a commit waits for the storage medium, not only for the kernel):
 
+    paranoid     always. Neither a kill nor a power cut loses anything acknowledged.
     balanced     not while all destinations take frames, always while one does not. A process kill loses nothing; a
                  power cut may lose the last seconds of frames that were on their way anyway.
+    wear-saving  like balanced, but live frames are written only if not delivered soon: `gateway.wear_saving`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from gateway.errors import SpoolBusy, SpoolError
 from gateway.store import Before, Frame, Lost, Row, Store
@@ -61,7 +63,7 @@ class Spool:
         self._thread.start()
 
     @classmethod
-    async def open(cls, path: Path, max_bytes: int, boot_id: str) -> Spool:
+    async def open(cls, path: Path, max_bytes: int, boot_id: str) -> Self:
         """Open or create the file. Raises SpoolForeign, SpoolError."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,10 @@ class Spool:
         """Finish what is queued and close the file."""
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def waiting(self, destination: int) -> int:
+        """Frames stored that a destination has not acknowledged."""
+        return self.pending.get(destination, 0)
 
     # Requests
 
