@@ -44,6 +44,8 @@ class DutyCycle:
             return None
         aggregated = max(0, self.free_at_ms - now_ms)
         budget = self._budget_us(band)
+        if not budget:
+            return aggregated
         if airtime_us > budget:
             return None
         self._advance(now_ms)
@@ -63,7 +65,8 @@ class DutyCycle:
         """Book a transmission that ended at `now_ms`; `max_duty`: exponent of the aggregated limit, 0 for none."""
         self._advance(now_ms)
         band = self.band_of(freq_hz)
-        self._book(band, airtime_us)
+        if self._budget_us(band):
+            self._book(band, airtime_us)
         if max_duty:
             self.free_at_ms = now_ms + (airtime_us * ((1 << max_duty) - 1)) // 1000 + 1
 
@@ -71,7 +74,7 @@ class DutyCycle:
         """Whether the stored reserve already answers for this transmission."""
         self._advance(now_ms)
         band = self.band_of(freq_hz)
-        return self._total(band) + airtime_us <= self._reserve[band]
+        return not self._budget_us(band) or self._total(band) + airtime_us <= self._reserve[band]
 
     def reserve_for(self, freq_hz, airtime_us, now_ms):
         """A reserve to be stored, two bytes a band; it covers `airtime_us` on `freq_hz` (or None) and a step beyond."""
@@ -104,6 +107,7 @@ class DutyCycle:
                 self._book(band, self._reserve[band])
 
     def _budget_us(self, band):
+        """Airtime of any hour; 0: no limit."""
         return self._bands[band][2] * 1000
 
     def _book(self, band, airtime_us):

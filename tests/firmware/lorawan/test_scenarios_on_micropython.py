@@ -13,7 +13,9 @@ MODULES = [
     "test_mac_commands",
     "test_mac_data",
     "test_mac_join",
+    "test_packages",
     "test_power_cuts",
+    "test_regions",
     "test_store",
 ]
 
