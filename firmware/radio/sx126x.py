@@ -6,7 +6,7 @@ Between two calls the radio sleeps with its settings kept. An exchange:
 
 The end of the transmission, from which both windows count, is computed: instant of SetTx + switching time + ramp + time
 on air. The interrupt of TxDone may only correct it to an earlier instant, because a handler can be late, never early.
-Garbage is collected while the chip transmits, so that it need not be before both windows are closed.
+Garbage is collected while the chip transmits, and before both windows are closed again only if the heap is full.
 
 Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoRaSymbNumTimeout (it cannot count beyond
 63 symbols exactly; the 24-bit timer, stopped by a preamble, can).
@@ -168,6 +168,7 @@ class SX1262(CommandBus):
 
     def carry_out(self, exchange):
         """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
+        threshold = _hold_collector(-1)
         try:
             end_us = self.transmit(exchange)
             heard = self._listen(exchange.rx1, end_us, 1)
@@ -175,6 +176,7 @@ class SX1262(CommandBus):
                 return heard
             return self._listen(exchange.rx2, end_us, 2)
         finally:
+            _hold_collector(threshold)
             self.sleep()
 
     def transmit(self, exchange):
@@ -359,3 +361,12 @@ class SX1262(CommandBus):
     def _receive(self, timer):
         """SetRx; `timer` in steps of 15.625 us, 0xFFFFFF: until told otherwise."""
         self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
+
+
+def _hold_collector(threshold):
+    """Set after how many allocated bytes MicroPython collects (-1: only when the heap is full); gives the old value."""
+    if not hasattr(gc, "threshold"):
+        return -1  # CPython
+    before = gc.threshold()
+    gc.threshold(threshold)
+    return before

@@ -1,0 +1,29 @@
+"""The collector keeps out of the receive windows, on genuine MicroPython."""
+
+from tests.on_micropython import run_on_micropython
+
+SCRIPT = """
+import gc
+from firmware.radio.sx126x import SX1262
+
+class Clock:
+    def ticks_us(self):
+        return 0
+
+class Radio(SX1262):
+    def transmit(self, exchange):
+        print("during", gc.threshold())
+        raise OSError(5)
+    def sleep(self):
+        pass
+
+gc.threshold(4096)
+try:
+    Radio(None, None, None, None, None, Clock(), {}).carry_out(None)
+except OSError:
+    print("after", gc.threshold())
+"""
+
+
+def test_no_collection_by_threshold_inside_an_exchange_and_the_threshold_comes_back_whatever_happens():
+    assert run_on_micropython(SCRIPT) == "during -1\nafter 4096\n"
