@@ -56,6 +56,7 @@ class Intake:
         self.last_uplink_us: int | None = None
         self.watch = Watch()
         self.count_to = 0  # rule 5: how far to count what waits before a frame
+        self._committed: list[tuple[list[Frame], list[_Kept], list[dict[int, Before]]]] = []
         self._spool = spool
         self._contexts = contexts
         self._calendar = calendar
@@ -136,9 +137,22 @@ class Intake:
             self._unstored(frames, kept, error)
             done.set_result(False)
             return
-        # The acknowledgement first: it has a deadline, the rest has not.
+        # Acknowledgements have a deadline, the rest has not: offers wait until the event loop has gone round twice,
+        # so that every frame of the same commit is acknowledged before the first is published.
         done.set_result(True)
-        for frame, (uplink, wants_answer, relays), before in zip(frames, kept, appended.result(), strict=True):
+        if not self._committed:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._offer_committed)
+        self._committed.append((frames, kept, appended.result()))
+
+    def _offer_committed(self) -> None:
+        committed, self._committed = self._committed, []
+        for frames, kept, before in committed:
+            self._offer(frames, kept, before)
+
+    @staticmethod
+    def _offer(frames: list[Frame], kept: list[_Kept], befores: list[dict[int, Before]]) -> None:
+        for frame, (uplink, wants_answer, relays), before in zip(frames, kept, befores, strict=True):
             for relay in relays:
                 waited = before.get(relay.number, Before())
                 relay.offer(
