@@ -43,7 +43,7 @@ class Esptool:
         port = self._work.port
         command = python_module("esptool", "--chip", self._chip, "--port", port, *arguments)
         self._work.node_stopped = True
-        ended = run(command, deadline_s, self._work.redactor)
+        ended = run(command, deadline_s, self._work.redactor, dies_with_us=True)
         if ended.status:
             raise _meaning(ended, port, self._chip)
         return ended

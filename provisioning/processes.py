@@ -12,13 +12,14 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from provisioning.errors import ProgramError
 from provisioning.redaction import Redactor
 
 _log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 KEPT_LINES = 12  # of a program's output, for the person who has to find out
 
 
@@ -35,9 +36,10 @@ class Finished:
         return "\n".join(lines[-KEPT_LINES:])
 
 
-def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Finished:
+def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor, *, dies_with_us: bool = False) -> Finished:
     """Run a program to its end. ProgramError when it is missing or does not end in time.
 
+    `dies_with_us`: it is ended even when this process is killed, so that it does not go on holding a port.
     Arguments are visible to every user of the machine: no secret is ever among them.
     """
     _log.info("run %s", shlex.join(arguments))
@@ -52,6 +54,7 @@ def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Fini
             start_new_session=True,  # so that its own children end with it
             text=True,
             errors="replace",
+            preexec_fn=_death_signal() if dies_with_us else None,  # noqa: PLW1509  (one system call, no lock)
         )
     except OSError as error:
         raise ProgramError("program-missing", program=arguments[0], reason=str(error)) from None
@@ -68,6 +71,16 @@ def run(arguments: Sequence[str], deadline_s: float, redactor: Redactor) -> Fini
     _log.info("%s ended with %d", _name(arguments), ended.status)
     _log.debug("%s", ended.output)
     return ended
+
+
+def _death_signal() -> Callable[[], None] | None:
+    """What makes Linux kill a child when its parent dies (prctl(2), PR_SET_PDEATHSIG); None on other systems."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

@@ -1,7 +1,9 @@
 """Other programs are run with a deadline, and their words are cleaned."""
 
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,26 @@ def test_what_esptool_says_leads_to_the_right_advice(text, kind, code):
 
 def test_only_the_last_lines_are_told():
     assert Finished(1, "\n".join(str(number) for number in range(100))).tail().splitlines()[0] == "88"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
+def test_a_program_that_holds_a_port_ends_even_when_we_are_killed(tmp_path):
+    mark = tmp_path / "pid"
+    inner = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    outer = (
+        "import sys\nfrom provisioning.processes import run\nfrom provisioning.redaction import Redactor\n"
+        f"run([sys.executable, '-c', {inner!r}], 60, Redactor(), dies_with_us=True)"
+    )
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(python(outer), cwd=root)
+    until = time.monotonic() + 20
+    while not (mark.exists() and mark.read_text()) and time.monotonic() < until:
+        time.sleep(0.01)
+    child = Path("/proc") / mark.read_text()
+
+    parent.kill()
+    parent.wait()
+
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not child.exists() or (child / "stat").read_text().split()[2] == "Z"
