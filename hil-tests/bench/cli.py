@@ -7,7 +7,6 @@ from importlib import import_module
 import rich_click as click
 
 _COMMANDS = {
-    # name: (module, attribute)
     "demo": ("bench.demo.command", "demo"),
     "board": ("bench.boards.command", "board"),
     "server": ("bench.server.command", "server"),

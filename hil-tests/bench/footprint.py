@@ -1,7 +1,7 @@
 """How much memory the node software needs, measured on the 64-bit interpreter and told for a 32-bit board.
 
-The rule (docs/topics/bench-limits.md): objects are twice as large on the 64-bit interpreter, loaded bytecode 1.65 times, raw
-buffers once. What runs with 1.5 times the heap of a board, plus what the bench's own overlay occupies, runs on the
+The rule (docs/topics/footprint.md): objects are twice as large on the 64-bit interpreter, loaded bytecode 1.65 times,
+raw buffers once. What runs with 1.5 times the heap of a board, plus what the bench's own overlay occupies, runs on the
 board.
 """
 

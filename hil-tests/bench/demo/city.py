@@ -21,7 +21,6 @@ from typing import Any, Self
 
 import grpc
 from chirpstack_api import api
-from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
 
 from bench.air.udp import UdpForwarder
 from bench.boards.image import virtual_image
@@ -32,6 +31,7 @@ from bench.demo.processes import Gateway, Server, run_spatz
 from bench.demo.screen import Screen
 from bench.server.frames import UPLINK_DATA, DataFrame, frame_type
 from bench.street import GATEWAY_ANTENNA, GATEWAY_ID, Plan, Street
+from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
 
 REPORT_INTERVAL_S = 10
 PROFILES = ("fill", "air", "light")

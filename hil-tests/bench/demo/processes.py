@@ -1,4 +1,4 @@
-"""The real processes of a live run: gateway, network server, `spatz`. Started by us, known by their process id, ended by it.
+"""The real processes of a live run: gateway, network server, `spatz`; started by us, ended by their process id.
 
 Each writes its log into the run's directory. A process is waited for by what it says, never by a sleep.
 """
@@ -190,7 +190,7 @@ def run_spatz(arguments: Sequence[str], log_file: Path, on_line: Callable[[dict[
             stdin=subprocess.DEVNULL,
             env=environment,
         )
-        assert child.stdout is not None  # noqa: S101  (PIPE was asked for)
+        assert child.stdout is not None
         with child.stdout:
             for line in child.stdout:
                 log.write(line)
@@ -208,5 +208,5 @@ def _free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    assert isinstance(port, int)  # noqa: S101
+    assert isinstance(port, int)
     return port

@@ -55,7 +55,7 @@ class JsonScreen:
 
     def tell(self, event: str, sentence: str, **fields: Any) -> None:
         """Print the event as one line of JSON."""
-        print(json.dumps({"event": event, **fields}, ensure_ascii=False), file=self._out, flush=True)  # noqa: T201
+        print(json.dumps({"event": event, **fields}, ensure_ascii=False), file=self._out, flush=True)
 
     def refresh(self, ledger: Ledger, buffered: int | None) -> None:
         """Nothing: events are enough for a program."""
@@ -71,7 +71,7 @@ class PlainScreen(JsonScreen):
     def tell(self, event: str, sentence: str, **fields: Any) -> None:
         """Print the sentence."""
         if sentence:
-            print(sentence, file=self._out, flush=True)  # noqa: T201
+            print(sentence, file=self._out, flush=True)
 
 
 class LiveScreen:

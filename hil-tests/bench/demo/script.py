@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bench.demo.city import City
 from bench.demo.ledger import ANSWER_PORT
@@ -120,7 +121,7 @@ class Demo:
         if since_us is None:
             return False
         times = [at for at in self._city.ledger.report_times_us(name) if at >= since_us]
-        gaps = [(later - earlier) / 1e6 for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [(later - earlier) / 1e6 for earlier, later in pairwise(times)]
         return any(abs(gap - NEW_INTERVAL_S) <= INTERVAL_TOLERANCE_S for gap in gaps)
 
     def _outage(self) -> None:
