@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from bench.boards import InterpreterMissing
 from bench.rig import RealRig, Rig, VirtualRig
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from bench.rig import Rig, wait_until
 from pytest_embedded import Dut
+
+from bench.rig import Rig, wait_until
 
 pytestmark = pytest.mark.live
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bench.footprint import BOARD_HEAP_BYTES, heap_for_board, overlay_bytes, runs_in
 
 

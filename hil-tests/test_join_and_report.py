@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench.rig import Rig, wait_until
 from pytest_embedded import Dut
+
+from bench.rig import Rig, wait_until
 
 pytestmark = pytest.mark.live
 

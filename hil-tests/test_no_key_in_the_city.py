@@ -6,9 +6,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from chirpstack_api import api
+
 from bench.demo.city import City
 from bench.rig import Rig, VirtualRig, wait_until
-from chirpstack_api import api
 from provisioning.redaction import spellings
 from provisioning.vault import open_vault
 

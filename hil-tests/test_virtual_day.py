@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from bench.block import Block
 from bench.demo.ledger import READING_PORTS, differences
 from bench.street import Plan

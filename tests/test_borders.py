@@ -6,7 +6,8 @@ from pathlib import Path
 import firmware
 
 FIRMWARE = Path(firmware.__path__[0])
-BOARD_ONLY = {"machine", "esp32", "rp2", "onewire", "ds18x20"}
+BOARD_ONLY = {"machine", "esp32", "rp2"}
+STOCK_DRIVERS = {"onewire", "ds18x20"}
 
 
 def imported(path: Path) -> set[str]:
@@ -26,7 +27,14 @@ def test_only_wiring_imports_what_exists_on_boards_alone():
         if path.name != "wiring.py" and imported(path) & BOARD_ONLY
     }
 
+    elsewhere = {
+        str(path.relative_to(FIRMWARE))
+        for path in FIRMWARE.rglob("*.py")
+        if "boards" not in path.parts and imported(path) & STOCK_DRIVERS
+    }
+
     assert offenders == {}
+    assert elsewhere == set()
     assert any(imported(path) & BOARD_ONLY for path in FIRMWARE.rglob("wiring.py"))
 
 

@@ -17,9 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from firmware.lorawan.ids import Eui
-from firmware.lorawan.store import pack_identity
-
 from bench.air.direct import DirectLink
 from bench.boards.bench import HEAP_BYTES
 from bench.boards.software import compile_firmware
@@ -28,6 +25,8 @@ from bench.server.events import to_dict
 from bench.server.frames import UPLINK_DATA, DataFrame, FType, JoinRequest, frame_type
 from bench.server.outputs import AppEvent
 from bench.street import GATEWAY_ID, Plan, Street
+from firmware.lorawan.ids import Eui
+from firmware.lorawan.store import pack_identity
 
 EPOCH_US = 1_795_305_600_000_000
 """Unix time of bench time 0: 2026-11-22T00:00:00Z."""

@@ -100,7 +100,7 @@ def explain(
 
     keys = keys or Keys()
     try:
-        found: dict[str, Any] = take_apart(  # type: ignore[no-untyped-call]  # device code has no annotations
+        found: dict[str, Any] = take_apart(  # device code has no annotations
             data,
             app_key=_plain(keys.app_key),
             nwk_skey=_plain(keys.nwk_skey),

@@ -34,7 +34,7 @@ class Row:
 
 def airtime_ms(payload_bytes: int, sf: int) -> int:
     """Milliseconds of an uplink with so many payload bytes (EU868: 125 kHz, 4/5, CRC on)."""
-    us: int = airtime_us(payload_bytes + OVERHEAD_BYTES, sf, _BANDWIDTH_HZ)  # type: ignore[no-untyped-call]
+    us: int = airtime_us(payload_bytes + OVERHEAD_BYTES, sf, _BANDWIDTH_HZ)
     return round(us / 1000)
 
 

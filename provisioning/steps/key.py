@@ -52,9 +52,9 @@ class Key:
 
 
 def _identity_record(work: Work, key: bytearray) -> bytearray:
-    dev_eui: Any = Eui.from_hex(work.dev_eui)  # type: ignore[no-untyped-call]  # device code has no annotations
-    join_eui: Any = Eui.from_hex(settings.join_eui(work.settings))  # type: ignore[no-untyped-call]
-    return bytearray(pack_identity(dev_eui, join_eui, key))  # type: ignore[no-untyped-call]
+    dev_eui: Any = Eui.from_hex(work.dev_eui)  # device code has no annotations
+    join_eui: Any = Eui.from_hex(settings.join_eui(work.settings))
+    return bytearray(pack_identity(dev_eui, join_eui, key))
 
 
 def _euis(work: Work) -> str:
