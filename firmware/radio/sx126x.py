@@ -12,12 +12,10 @@ Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoR
 63 symbols exactly; the 24-bit timer, stopped by a preamble, can).
 """
 
-import gc
-
-from .errors import OscillatorFailed, RadioSilent, TransmitFailed
+from .errors import OscillatorFailed, RadioSilent
 from .port import Heard
 from .sx126x_bus import CommandBus
-from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
+from .transceiver import Transceiver
 
 try:
     from micropython import const
@@ -80,19 +78,14 @@ _STANDBY_RC = const(0)
 _STANDBY_XOSC = const(1)
 _SLEEP_WARM = const(0x04)
 _PACKET_LORA = const(1)
+_RX_CONTINUOUS = const(0xFFFFFF)  # 13.1.5
 _CALIBRATE_ALL = const(0x7F)
 _XOSC_START_ERR = const(0x20)
 
 _RAMP_40_US = const(2)  # table 13-41
 _XOSC_TO_TX_US = const(145)  # table 8-2: 105 us, and the ramp
-_TXDONE_TOLERANCE_US = const(2_000)  # two crystals disagree by less over the longest frame
-_TX_PATIENCE_MS = const(200)  # beyond the time on air
-
 _SLEEP_ENTRY_US = const(600)  # 13.1.1: 500 us before it may be woken
-_PREPARE_MS = const(25)  # before a window: TCXO start and about ten commands
-_RX_WAKEUP_US = const(500)  # SetRx over SPI and 62 us of switching (table 8-2)
-_POLL_MS = const(2)
-_HEADER_SYMBOLS = const(25)  # preamble 8, sync word 4.25, header 8; and some
+_XOSC_TO_RX_US = const(500)  # SetRx over SPI and 62 us of switching (table 8-2)
 
 # Maximum in dBm, then paDutyCycle and hpMax of SetPaConfig for SX1262 (table 13-21); the least that does saves most.
 _PA_SETTINGS = ((14, b"\x02\x02"), (17, b"\x02\x03"), (20, b"\x03\x05"), (22, b"\x04\x07"))
@@ -110,22 +103,25 @@ _BANDWIDTH_CODES = {125_000: 4, 250_000: 5, 500_000: 6}  # table 13-48
 _FIRST_HZ = const(868_300_000)  # until the first exchange, for `random_u32`
 
 
-class SX1262(CommandBus):
-    """One radio. `spi` and pins as in `machine`; `clock` as the node's; `radio_facts`: RADIO of the board's facts.
+class SX1262(Transceiver, CommandBus):
+    """One radio. `spi` and pins as in `machine`; `clock` as the node's; `radio_facts`: RADIO of the board's facts."""
 
-    `rx_error_us`: by how much the instant of a receive window may be wrong; more costs receive time (`windows.py`).
-    """
+    _TX_START_US = _XOSC_TO_TX_US
+    _RX_START_US = _XOSC_TO_RX_US
+    _SENT = _IRQ_TX_DONE
+    _FAILED = _IRQ_TIMEOUT
+    _BEGUN = _IRQ_PREAMBLE | _IRQ_HEADER
+    _HEADER = _IRQ_HEADER
+    _FRAME = _IRQ_RX_DONE
+    _SPOILT = _IRQ_CRC_ERR | _IRQ_HEADER_ERR
+    _OVER = _IRQ_END
 
     def __init__(self, spi, cs, busy, dio1, reset, clock, radio_facts):
-        super().__init__(spi, cs, busy, clock)
+        Transceiver.__init__(self, clock, radio_facts)
+        CommandBus.__init__(self, spi, cs, busy, clock)
         self._dio1 = dio1
         self._reset = reset
-        self._facts = radio_facts
-        self._asleep = False
         self._image_band = -1
-        self._done = False
-        self._done_us = 0
-        self.rx_error_us = ERROR_US
 
     # The port
 
@@ -152,7 +148,7 @@ class SX1262(CommandBus):
             self._set(_SET_DIO3_AS_TCXO, 4, code, delay >> 16, (delay >> 8) & 0xFF, delay & 0xFF)
         self._set(_CLEAR_DEVICE_ERRORS, 2)
         self._set(_CALIBRATE, 1, _CALIBRATE_ALL)
-        self._oscillator_on()
+        self._ready()
         if self._get(_GET_DEVICE_ERRORS, 2) & _XOSC_START_ERR:
             raise OscillatorFailed("32 MHz clock does not start; TCXO in the board facts: %s mV" % facts["tcxo_mv"])
         self._set(_SET_DIO2_AS_RF_SWITCH, 1, 1 if facts["dio2_rf_switch"] else 0)
@@ -162,53 +158,9 @@ class SX1262(CommandBus):
         irq, dio1 = _IRQ_ALL, _IRQ_END
         self._set(_SET_DIO_IRQ_PARAMS, 8, irq >> 8, irq & 0xFF, dio1 >> 8, dio1 & 0xFF)
         self._after_cold_start()
-        self._dio1.irq(self._on_dio1, self._dio1.IRQ_RISING)
+        self._dio1.irq(self._on_done, self._dio1.IRQ_RISING)
         self._tune(_FIRST_HZ, 7, 125_000, 255, 0, 1)
         self.sleep()
-
-    def carry_out(self, exchange):
-        """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
-        threshold = _hold_collector(-1)
-        try:
-            end_us = self.transmit(exchange)
-            heard = self._listen(exchange.rx1, end_us, 1)
-            if heard is not None and exchange.wants(heard.frame):
-                return heard
-            return self._listen(exchange.rx2, end_us, 2)
-        finally:
-            _hold_collector(threshold)
-            self.sleep()
-
-    def transmit(self, exchange):
-        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the radio awake."""
-        self._wake()
-        frame = exchange.frame
-        self._oscillator_on()
-        self._tune(exchange.freq_hz, exchange.sf, exchange.bw_hz, len(frame), 1, 0)
-        self._set_power(exchange.power_dbm)
-        self._write_buffer(frame)
-        self._clear_irq()
-        self._done = False
-        patience = (exchange.airtime_us // 1000 + _TX_PATIENCE_MS) * 64
-        self._set(_SET_TX, 3, patience >> 16, (patience >> 8) & 0xFF, patience & 0xFF)
-        clock = self._clock
-        end_us = clock.ticks_add(self._ticks_us(), _XOSC_TO_TX_US + exchange.airtime_us)
-        # Not `gc.disable()`: with a full heap that turns a pause of some milliseconds, which `rx_error_us` covers, into
-        # a MemoryError. After a collection now there is no other before the heap is full.
-        gc.collect()
-        self._sleep_until(end_us)
-        for _ in range(_TX_PATIENCE_MS // _POLL_MS):
-            irq = self._irq()
-            if irq & _IRQ_TX_DONE:
-                break
-            if irq & _IRQ_TIMEOUT:
-                raise TransmitFailed("the transmission was not over in time")
-            clock.sleep_ms(_POLL_MS)
-        else:
-            raise TransmitFailed("TxDone did not come")
-        if self._done and clock.ticks_diff(self._done_us, end_us) < _TXDONE_TOLERANCE_US:
-            return self._done_us
-        return end_us
 
     def sleep(self):
         """Sleep with the settings kept (section 9.3); 600 nA instead of 600 uA."""
@@ -221,8 +173,8 @@ class SX1262(CommandBus):
     def random_u32(self):
         """32 bits of receiver noise (section 6.1.5)."""
         self._wake()
-        self._oscillator_on()
-        self._receive(0xFFFFFF)
+        self._ready()
+        self._receive(0, 0)
         self._clock.sleep_ms(1)
         number = 0
         for i in range(4):
@@ -232,47 +184,11 @@ class SX1262(CommandBus):
 
     # Receiving
 
-    def _listen(self, window, end_us, number):
-        """One receive window, `window.delay_ms` after `end_us`; `Heard` or None."""
-        clock = self._clock
-        offset_us, length_us = window_us(window.sf, window.bw_hz, self.rx_error_us, _RX_WAKEUP_US)
-        open_us = clock.ticks_add(end_us, 1000 * window.delay_ms + offset_us)
-        early_us = clock.ticks_diff(open_us, self._ticks_us()) - 1000 * _PREPARE_MS
-        if early_us > 0:
-            clock.sleep_ms(early_us // 1000)
-        elif -early_us > length_us + 1000 * _PREPARE_MS:
-            return None  # a frame in the first window lasted into the second
-        self._oscillator_on()
-        self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
+    def _receive(self, length_us, _symbol_us):
+        """SetRx; the timer counts steps of 15.625 us and stops at a preamble."""
         self._clear_irq()
-        timer = length_us * 8 // 125  # steps of 15.625 us
-        self._sleep_until(open_us)
-        self._receive(timer)
-        clock.sleep_us(length_us)
-        irq = self._wait_for_frame(window)
-        return self._read_frame(number) if self._sound(irq) else None
-
-    @staticmethod
-    def _sound(irq):
-        """Whether these interrupts mean a complete and sound frame."""
-        return irq & (_IRQ_RX_DONE | _IRQ_CRC_ERR | _IRQ_HEADER_ERR) == _IRQ_RX_DONE
-
-    def _wait_for_frame(self, window):
-        """The window's time is over: wait for the end of a frame that has begun; the interrupts so far."""
-        clock = self._clock
-        begin_us = self._ticks_us()
-        limit_us = longest_frame_us(window.sf, window.bw_hz)
-        header_us = _HEADER_SYMBOLS * symbol_us(window.sf, window.bw_hz)
-        while True:
-            irq = self._irq()
-            waited_us = clock.ticks_diff(self._ticks_us(), begin_us)
-            if irq & _IRQ_END or waited_us > limit_us:
-                return irq
-            if not irq & (_IRQ_PREAMBLE | _IRQ_HEADER) and waited_us > 2 * 1000 * _POLL_MS:
-                return irq  # no preamble, though the timer should have ended it
-            if not irq & _IRQ_HEADER and waited_us > header_us:
-                return irq  # a preamble that was none
-            clock.sleep_ms(_POLL_MS)
+        timer = length_us * 8 // 125 if length_us else _RX_CONTINUOUS
+        self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
 
     def _read_frame(self, number):
         status = self._get(_GET_RX_BUFFER_STATUS, 2)
@@ -283,11 +199,6 @@ class SX1262(CommandBus):
         if snr_db_x4 > 127:
             snr_db_x4 -= 256
         return Heard(frame, -(levels >> 17), snr_db_x4, number)
-
-    def _on_dio1(self, _pin):
-        if not self._done:
-            self._done_us = self._ticks_us()
-            self._done = True
 
     # Settings
 
@@ -317,16 +228,21 @@ class SX1262(CommandBus):
         self._change_bit(_REG_IQ_POLARITY, 0x04, not inverted)
         self._change_bit(_REG_TX_MODULATION, 0x04, bw_hz != 500_000)
 
-    def _set_power(self, eirp_dbm):
-        """Power at the antenna's foot so that `eirp_dbm` is radiated, as far as the board can."""
-        power_dbm = (10 * eirp_dbm - self._facts["antenna_gain_dbi_x10"]) // 10
-        power_dbm = max(-9, min(power_dbm, self._facts["max_power_dbm"]))
+    # Transmitting
+
+    def _set_power(self, power_dbm):
+        power_dbm = max(-9, power_dbm)
         setting = 0
         while power_dbm > _PA_SETTINGS[setting][0]:
             setting += 1
         limit_dbm, amplifier = _PA_SETTINGS[setting]
         self._set(_SET_PA_CONFIG, 4, amplifier[0], amplifier[1], 0, 1)
         self._set(_SET_TX_PARAMS, 2, (power_dbm + 22 - limit_dbm) & 0xFF, _RAMP_40_US)
+
+    def _send(self, patience_ms):
+        self._clear_irq()
+        patience = patience_ms * 64
+        self._set(_SET_TX, 3, patience >> 16, (patience >> 8) & 0xFF, patience & 0xFF)
 
     # Bus
 
@@ -336,37 +252,14 @@ class SX1262(CommandBus):
             self._asleep = False
             self._after_cold_start()
 
-    def _oscillator_on(self):
+    def _ready(self):
         """Standby with the 32 MHz clock running, so that transmitting and receiving start at once."""
         self._set(_SET_STANDBY, 1, _STANDBY_XOSC)
         if self._facts["tcxo_mv"]:
             self._clock.sleep_us(self._facts["tcxo_start_us"])
-
-    def _sleep_until(self, when_us):
-        """Coarse sleep, then a precise one: `sleep_ms` may overshoot by a tick of the port."""
-        clock = self._clock
-        left_us = clock.ticks_diff(when_us, self._ticks_us())
-        if left_us > 10_000:
-            clock.sleep_ms(left_us // 1000 - 5)
-            left_us = clock.ticks_diff(when_us, self._ticks_us())
-        if left_us > 0:
-            clock.sleep_us(left_us)
 
     def _irq(self):
         return self._get(_GET_IRQ_STATUS, 2)
 
     def _clear_irq(self):
         self._set(_CLEAR_IRQ_STATUS, 2, _IRQ_ALL >> 8, _IRQ_ALL & 0xFF)
-
-    def _receive(self, timer):
-        """SetRx; `timer` in steps of 15.625 us, 0xFFFFFF: until told otherwise."""
-        self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
-
-
-def _hold_collector(threshold):
-    """Set after how many allocated bytes MicroPython collects (-1: only when the heap is full); gives the old value."""
-    if not hasattr(gc, "threshold"):
-        return -1  # CPython
-    before = gc.threshold()
-    gc.threshold(threshold)
-    return before

@@ -31,7 +31,6 @@ class CommandBus:
         self._cs = cs
         self._busy = busy
         self._clock = clock
-        self._ticks_us = clock.ticks_us
         self._out = bytearray(9)
         self._outs = [memoryview(self._out)[:length] for length in range(10)]
         self._data = bytearray(3 + 255)
@@ -39,9 +38,9 @@ class CommandBus:
     def _cs_low(self):
         """Select the chip as soon as it takes commands (section 8.3.1)."""
         if self._busy.value():
-            begin_us = self._ticks_us()
+            begin_us = self._clock.ticks_us()
             while self._busy.value():
-                if self._clock.ticks_diff(self._ticks_us(), begin_us) > _BUSY_PATIENCE_US:
+                if self._clock.ticks_diff(self._clock.ticks_us(), begin_us) > _BUSY_PATIENCE_US:
                     raise RadioBusy("SX126x: BUSY stays high")
                 self._clock.sleep_us(_BUSY_POLL_US)
         self._cs.value(0)

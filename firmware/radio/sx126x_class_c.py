@@ -23,10 +23,9 @@ class SX1262ClassC(SX1262):
     def listen(self, window):
         """Receive on `window.freq_hz`, `sf`, `bw_hz` until the next other call than `poll`."""
         self._wake()
-        self._oscillator_on()
+        self._ready()
         self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
-        self._clear_irq()
-        self._receive(0xFFFFFF)
+        self._receive(0, 0)
 
     def poll(self):
         """The next frame heard (`Heard` with window 0), or None. Frames of an exchange's pauses come first."""

@@ -1,0 +1,173 @@
+"""What is the same with every transceiver chip: an exchange, from waking up to sleeping.
+
+    wake, tune, transmit .. TxDone, standby .. tune, receive at RX1 .. [frame | time-out] .. receive at RX2 .. sleep
+
+The end of the transmission, from which both windows count, is computed: instant of the command + switching time + time
+on air. The interrupt of TxDone may only correct it to an earlier instant, because a handler can be late, never early.
+Garbage is collected while the chip transmits, and before both windows are closed again only if the heap is full.
+
+A chip's class gives the steps:
+
+    _wake()                 out of sleep, settings as before
+    _ready()                standby with the clock running; ends transmitting and receiving
+    _tune(freq_hz, sf, bw_hz, length, crc, inverted)
+    _set_power(power_dbm)   at the antenna's foot, already limited to what the board can
+    _write_buffer(frame)
+    _send(patience_ms)      forget old interrupts and transmit
+    _receive(length_us, symbol_us)   forget old interrupts and listen so long for a preamble; 0: without end
+    _irq()                  interrupts since then; the masks `_SENT` .. `_OVER` tell what they mean
+    _read_frame(number)     the received frame as `Heard`
+"""
+
+import gc
+
+from .errors import TransmitFailed
+from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """On CPython a constant is just its value."""
+        return value
+
+
+_TXDONE_TOLERANCE_US = const(2_000)  # two crystals disagree by less over the longest frame
+_TX_PATIENCE_MS = const(200)  # beyond the time on air
+_PREPARE_MS = const(25)  # before a window: start of the clock and about ten commands
+_POLL_MS = const(2)
+_HEADER_SYMBOLS = const(25)  # preamble 8, sync word 4.25, header 8; and some
+
+
+class Transceiver:
+    """One radio. `clock` as the node's; `radio_facts`: RADIO of the board's facts.
+
+    `rx_error_us`: by how much the instant of a receive window may be wrong; more costs receive time (`windows.py`).
+    """
+
+    _TX_START_US = 0  # from the command to the first symbol
+    _RX_START_US = 0  # from the command to listening
+    _SENT = 0  # bits of `_irq`: TxDone,
+    _FAILED = 0  # the chip gave up transmitting,
+    _BEGUN = 0  # a preamble is being followed,
+    _HEADER = 0  # ... and its header was sound,
+    _FRAME = 0  # a frame is complete,
+    _SPOILT = 0  # ... or its check sum, or that of its header, is wrong,
+    _OVER = 0  # nothing more will come
+
+    def __init__(self, clock, radio_facts):
+        self._clock = clock
+        self._ticks_us = clock.ticks_us
+        self._facts = radio_facts
+        self._asleep = False
+        self._done = False
+        self._done_us = 0
+        self.rx_error_us = ERROR_US
+
+    def carry_out(self, exchange):
+        """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
+        threshold = _hold_collector(-1)
+        try:
+            end_us = self.transmit(exchange)
+            heard = self._listen(exchange.rx1, end_us, 1)
+            if heard is not None and exchange.wants(heard.frame):
+                return heard
+            return self._listen(exchange.rx2, end_us, 2)
+        finally:
+            _hold_collector(threshold)
+            self.sleep()
+
+    def transmit(self, exchange):
+        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the radio awake."""
+        self._wake()
+        frame = exchange.frame
+        self._ready()
+        self._tune(exchange.freq_hz, exchange.sf, exchange.bw_hz, len(frame), 1, 0)
+        power_dbm = (10 * exchange.power_dbm - self._facts["antenna_gain_dbi_x10"]) // 10
+        self._set_power(min(power_dbm, self._facts["max_power_dbm"]))
+        self._write_buffer(frame)
+        self._done = False
+        self._send(exchange.airtime_us // 1000 + _TX_PATIENCE_MS)
+        clock = self._clock
+        end_us = clock.ticks_add(self._ticks_us(), self._TX_START_US + exchange.airtime_us)
+        # Not `gc.disable()`: with a full heap that turns a pause of some milliseconds, which `rx_error_us` covers, into
+        # a MemoryError. After a collection now there is no other before the heap is full.
+        gc.collect()
+        self._sleep_until(end_us)
+        for _ in range(_TX_PATIENCE_MS // _POLL_MS):
+            irq = self._irq()
+            if irq & self._SENT:
+                break
+            if irq & self._FAILED:
+                raise TransmitFailed("the transmission was not over in time")
+            clock.sleep_ms(_POLL_MS)
+        else:
+            raise TransmitFailed("TxDone did not come")
+        if self._done and clock.ticks_diff(self._done_us, end_us) < _TXDONE_TOLERANCE_US:
+            return self._done_us
+        return end_us
+
+    def _on_done(self, _pin):
+        """Interrupt of TxDone."""
+        if not self._done:
+            self._done_us = self._ticks_us()
+            self._done = True
+
+    def _listen(self, window, end_us, number):
+        """One receive window, `window.delay_ms` after `end_us`; `Heard` or None."""
+        clock = self._clock
+        offset_us, length_us = window_us(window.sf, window.bw_hz, self.rx_error_us, self._RX_START_US)
+        open_us = clock.ticks_add(end_us, 1000 * window.delay_ms + offset_us)
+        early_us = clock.ticks_diff(open_us, self._ticks_us()) - 1000 * _PREPARE_MS
+        if early_us > 0:
+            clock.sleep_ms(early_us // 1000)
+        elif -early_us > length_us + 1000 * _PREPARE_MS:
+            return None  # a frame in the first window lasted into the second
+        self._ready()
+        self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
+        self._sleep_until(open_us)
+        self._receive(length_us, symbol_us(window.sf, window.bw_hz))
+        clock.sleep_us(length_us)
+        irq = self._wait_for_frame(window)
+        return self._read_frame(number) if self._sound(irq) else None
+
+    def _sound(self, irq):
+        """Whether these interrupts mean a complete and sound frame."""
+        return irq & (self._FRAME | self._SPOILT) == self._FRAME
+
+    def _wait_for_frame(self, window):
+        """The window's time is over: wait for the end of a frame that has begun; the interrupts so far."""
+        clock = self._clock
+        begin_us = self._ticks_us()
+        limit_us = longest_frame_us(window.sf, window.bw_hz)
+        header_us = _HEADER_SYMBOLS * symbol_us(window.sf, window.bw_hz)
+        while True:
+            irq = self._irq()
+            waited_us = clock.ticks_diff(self._ticks_us(), begin_us)
+            if irq & self._OVER or waited_us > limit_us:
+                return irq
+            if not irq & self._BEGUN and waited_us > 2 * 1000 * _POLL_MS:
+                return irq  # no preamble, though the timer should have ended it
+            if not irq & self._HEADER and waited_us > header_us:
+                return irq  # a preamble that was none
+            clock.sleep_ms(_POLL_MS)
+
+    def _sleep_until(self, when_us):
+        """Coarse sleep, then a precise one: `sleep_ms` may overshoot by a tick of the port."""
+        clock = self._clock
+        left_us = clock.ticks_diff(when_us, self._ticks_us())
+        if left_us > 10_000:
+            clock.sleep_ms(left_us // 1000 - 5)
+            left_us = clock.ticks_diff(when_us, self._ticks_us())
+        if left_us > 0:
+            clock.sleep_us(left_us)
+
+
+def _hold_collector(threshold):
+    """Set after how many allocated bytes MicroPython collects (-1: only when the heap is full); gives the old value."""
+    if not hasattr(gc, "threshold"):
+        return -1  # CPython
+    before = gc.threshold()
+    gc.threshold(threshold)
+    return before
