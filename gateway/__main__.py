@@ -185,6 +185,7 @@ def _when(wall_us: int) -> str:
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Texts that must not appear in logs, whatever a library puts there."""
     names = [getattr(one, "password_file", "") for one in settings.destination]
+    names += [getattr(one, "token_file", "") for one in settings.source]
     return tuple(settings.resolve(name).read_text(encoding="utf-8").strip() for name in names if name)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway import settings as settings_of
 from gateway import spool_tool
 from gateway.clock import Clock, SystemClock
 from gateway.contexts import Contexts
@@ -32,6 +33,7 @@ from gateway.settings import ChirpstackMqtt, Destination, SemtechUdp, Settings
 from gateway.sources.port import Source
 from gateway.sources.semtech_udp import SemtechUdpSource
 from gateway.spool import Spool
+from gateway.station.regions import REGIONS
 from gateway.status import StatusServer
 from gateway.store import Lost, Store
 from gateway.systemd import Notifier
@@ -66,6 +68,7 @@ class Daemon:
         self.relays: tuple[Relay, ...] = ()
         self.expired = 0
         self._noted_us = 0
+        self.ready = False
         self.addresses: list[Address] = []
         self.status_address: Address | None = None
         self.started_us = self.clock.mono_us()
@@ -93,7 +96,7 @@ class Daemon:
 
     async def _serve(self, stop: asyncio.Event, reload: Reload | None) -> None:
         await self._build()
-        sources = [SemtechUdpSource(one.bind, self._only, self, self.clock, self.tally) for one in self.settings.source]
+        sources = [self._source(one) for one in self.settings.source]
         status = StatusServer(self) if self.settings.status is not None else None
         housekeeping: asyncio.Task[None] | None = None
         try:
@@ -105,6 +108,7 @@ class Daemon:
             ready = {"sources": self.addresses, "status": self.status_address, "buffered": self.buffered}
             _log.info("ready", extra=ready)
             self._notifier.tell("READY=1")
+            self.ready = True
             await self._until(stop, reload, housekeeping)
         finally:
             self._notifier.tell("STOPPING=1")
@@ -215,6 +219,25 @@ class Daemon:
         await asyncio.gather(*tasks, return_exceptions=True)
         for relay in self.relays:
             relay.close()
+
+    def _source(self, one: settings_of.Source) -> Source:
+        if isinstance(one, settings_of.SemtechUdpSource):
+            return SemtechUdpSource(one.bind, self._only, self, self.clock, self.tally)
+        # Late: who has no station needs no WebSocket server in memory.
+        from gateway.sources.basics_station import BasicsStationSource, server_tls
+
+        resolve = self.settings.resolve
+        files = {key: str(resolve(getattr(one, key))) for key in ("ca", "cert", "key") if getattr(one, key)}
+        return BasicsStationSource(
+            one.bind,
+            region=REGIONS[one.region],
+            only=self._only,
+            tls=server_tls(**files) if files else None,
+            token=resolve(one.token_file).read_text(encoding="utf-8").strip() if one.token_file else "",
+            sink=self,
+            clock=self.clock,
+            tally=self.tally,
+        )
 
     def _link(self, destination: Destination, number: int, contexts: Contexts) -> Link:
         if isinstance(destination, SemtechUdp):

@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 # lora_pkt_fwd and Concentratord accept an order if more than 42.5 ms are left (1.5 + 1 + 40 ms); rounded up, and on
 # top of it the measured way there.
 _LEAST_LEAD_US = 50_000
-_FIRST_LEAD_US = 20_000
-_LONGEST_LEAD_US = 500_000
 # MQTT may deliver an order twice; the second comes within the keepalive of a connection.
 _MOST_REMEMBERED = 1024
 
@@ -58,7 +56,6 @@ class Desk:
         self._tally = tally
         self._sources = sources
         self._seen: OrderedDict[tuple[int, str, int], None] = OrderedDict()
-        self._lead_us = _FIRST_LEAD_US
 
     def repeated(self, destination: int, downlink: Downlink) -> bool:
         """Whether this order has been given before; notes it."""
@@ -112,23 +109,19 @@ class Desk:
         return DownlinkResult(downlink.downlink_id, plan.gateway_id, tuple(statuses))
 
     async def _try(self, gateway_id: str, attempt: Attempt) -> TxStatus:
-        started_us = self._clock.mono_us()
-        if attempt.deadline_us is not None and attempt.deadline_us - started_us < _LEAST_LEAD_US + self._lead_us:
-            self._tally.count(_log, "downlink refused", "too late")
-            return TxStatus.TOO_LATE
         source = self._sources.get(gateway_id)
         if source is None:
             self._tally.count(_log, "downlink refused", "no such concentrator")
             return TxStatus.INTERNAL_ERROR
+        left_us = None if attempt.deadline_us is None else attempt.deadline_us - self._clock.mono_us()
+        if left_us is not None and left_us < _LEAST_LEAD_US + source.lead_us:
+            self._tally.count(_log, "downlink refused", "too late")
+            return TxStatus.TOO_LATE
         try:
-            status = await source.transmit(gateway_id, attempt.item)
+            return await source.transmit(gateway_id, attempt.item, left_us)
         except NoPath as error:
             self._tally.count(_log, "downlink lost", str(error)[:80])
             return TxStatus.INTERNAL_ERROR
-        # Half the way there and back, smoothed.
-        way_us = (self._clock.mono_us() - started_us) // 2
-        self._lead_us = min(_LONGEST_LEAD_US, (7 * self._lead_us + way_us) // 8)
-        return status
 
 
 def _with_context(item: DownlinkItem, context: bytes) -> DownlinkItem:

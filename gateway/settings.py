@@ -66,7 +66,20 @@ class SemtechUdpSource(_Section, frozen=True, tag="semtech_udp", tag_field="type
     bind: Address
 
 
-Source = SemtechUdpSource
+class BasicsStation(_Section, frozen=True, kw_only=True, tag="basics_station", tag_field="type"):
+    """[[source]] type = "basics_station": stations connect here by WebSocket. With cert and key over TLS, with `ca`
+    only with a client certificate of that authority, with token_file only with that Authorization header.
+    """
+
+    bind: Address
+    region: Literal["EU868", "US915", "AU915", "AS923", "KR920", "IN865"] = "EU868"
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    token_file: str = ""
+
+
+Source = SemtechUdpSource | BasicsStation
 
 
 class _Destination(_Section, frozen=True):
@@ -139,7 +152,7 @@ class Settings(_Section, frozen=True):
 
 _TABLES: dict[str, Any] = {"gateway": Gateway, "spool": Spool, "status": Status}
 _ARRAYS: dict[str, Any] = {"source": Source, "destination": Destination}
-_FILE_KEYS = ("password_file", "ca", "cert", "key")
+_FILE_KEYS = ("password_file", "token_file", "ca", "cert", "key")
 
 
 def load(path: Path) -> Settings:
@@ -257,6 +270,9 @@ class _Reader:
             bind = str(source.bind)
             if source.bind.port and taken.setdefault(bind, index) != index:
                 self._say(("source", index, "bind"), f"{bind} is taken by source {taken[bind]} already")
+            self._judge_files(settings, ("source", index), source)
+            if isinstance(source, BasicsStation) and source.ca and not source.cert:
+                self._say(("source", index, "ca"), "needs cert and key: a station shows its certificate over TLS only")
         names: dict[str, int] = {}
         for index, destination in enumerate(settings.destination):
             place = ("destination", index)
@@ -278,10 +294,7 @@ class _Reader:
             self._say((*place, "join_lifetime"), "at most 5s: afterwards no join-accept can reach the device")
         if not 0 <= destination.live_first_above <= _MOST_COUNTED:
             self._say((*place, "live_first_above"), f"0 (never) to {_MOST_COUNTED} frames")
-        for key in _FILE_KEYS:
-            name = getattr(destination, key, "")
-            if name and not settings.resolve(name).is_file():
-                self._say((*place, key), f"no such file: {settings.resolve(name)}")
+        self._judge_files(settings, place, destination)
         if not 100_000 <= destination.keepalive <= 3600_000_000:
             self._say((*place, "keepalive"), "100ms to 1h")
         if isinstance(destination, ChirpstackMqtt):
@@ -289,9 +302,15 @@ class _Reader:
         elif destination.server.port == 0:
             self._say((*place, "server"), "a server has a port, usually 1700")
 
-    def _judge_mqtt(self, place: tuple[str, int], destination: ChirpstackMqtt) -> None:
-        if bool(destination.cert) != bool(destination.key):
+    def _judge_files(self, settings: Settings, place: tuple[str, int], part: Source | Destination) -> None:
+        for key in _FILE_KEYS:
+            name = getattr(part, key, "")
+            if name and not settings.resolve(name).is_file():
+                self._say((*place, key), f"no such file: {settings.resolve(name)}")
+        if bool(getattr(part, "cert", "")) != bool(getattr(part, "key", "")):
             self._say((*place, "cert"), "cert and key belong together")
+
+    def _judge_mqtt(self, place: tuple[str, int], destination: ChirpstackMqtt) -> None:
         if (destination.ca or destination.cert) and not destination.server.tls:
             self._say((*place, "server"), "ca, cert and key need mqtts://")
         if re.search(r"[+#\0]", destination.topic_prefix) or destination.topic_prefix.startswith("/"):

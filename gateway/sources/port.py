@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.frames import DownlinkItem, GatewayReport, TxStatus, Uplink
+from gateway.setting_types import Address
 
 
 class Source(Protocol):
@@ -14,10 +15,21 @@ class Source(Protocol):
 
     name: str
 
-    async def transmit(self, gateway_id: str, item: DownlinkItem) -> TxStatus:
+    @property
+    def lead_us(self) -> int:
+        """How long an order takes from here to the radio's queue, measured or known."""
+
+    async def start(self) -> Address:
+        """Begin to serve; returns the address it really has. Raises OSError."""
+
+    async def stop(self) -> None:
+        """End serving."""
+
+    async def transmit(self, gateway_id: str, item: DownlinkItem, left_us: int | None) -> TxStatus:
         """Hand one downlink item, with the source's own context, to a concentrator and wait for its verdict.
 
-        Raises NoPath if the concentrator cannot be reached.
+        `left_us` is the time until the transmission, None if it has no set time. Raises NoPath if the concentrator
+        cannot be reached or says nothing.
         """
 
 

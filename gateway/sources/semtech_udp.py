@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 # lora_pkt_fwd answers a PULL_RESP as soon as its queue has judged it, in milliseconds. A second item (RX2) still
 # has time after this wait.
 _TX_ACK_PATIENCE_S = 0.3
+_FIRST_LEAD_US = 20_000
 # Bursts wait in the kernel while the interpreter works: 1000 datagrams of 400 bytes cost it about 800 bytes each.
 _RECEIVE_BUFFER_BYTES = 4 << 20
 # Datagrams the network doubled come within moments of each other.
@@ -41,6 +42,7 @@ class SemtechUdpSource:
         self._sink = sink
         self._clock = clock
         self._tally = tally
+        self._lead_us = _FIRST_LEAD_US
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[tuple[str, bytes], asyncio.Future[TxStatus]] = {}
         self._recent: OrderedDict[_RecentKey, asyncio.Future[bool]] = OrderedDict()
@@ -116,7 +118,12 @@ class SemtechUdpSource:
         elif waiting is None:
             self._tally.count(_log, "datagram refused", "tx-ack-unasked")
 
-    async def transmit(self, gateway_id: str, item: DownlinkItem) -> TxStatus:
+    @property
+    def lead_us(self) -> int:
+        """Half the way to the packet forwarder and back, smoothed."""
+        return self._lead_us
+
+    async def transmit(self, gateway_id: str, item: DownlinkItem, left_us: int | None) -> TxStatus:
         """See `Source.transmit`. Version 1 forwarders do not answer: sent counts as done."""
         order = self._core.pull_resp(gateway_id, item)
         if self._transport is None:
@@ -124,12 +131,15 @@ class SemtechUdpSource:
         if not order.acknowledged:
             self._send(order.data, order.peer)
             return TxStatus.OK
+        started_us = self._clock.mono_us()
         waiting = self._waiting[gateway_id, order.token] = asyncio.get_running_loop().create_future()
         try:
             self._send(order.data, order.peer)
             async with asyncio.timeout(_TX_ACK_PATIENCE_S):
                 status: TxStatus = await waiting
-                return status
+            way_us = (self._clock.mono_us() - started_us) // 2
+            self._lead_us = (7 * self._lead_us + way_us) // 8
+            return status
         except TimeoutError:
             raise NoPath(f"no TX_ACK from {gateway_id} within {_TX_ACK_PATIENCE_S} s") from None
         finally:

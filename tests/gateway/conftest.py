@@ -9,6 +9,7 @@ import pytest
 
 from bench.broker import Broker
 from tests.gateway.kit import FakeClock, Forwarder, GatewayProcess, Listener, write_settings
+from tests.gateway.papers import issue
 
 
 @pytest.fixture
@@ -41,3 +42,9 @@ def forwarder(gateway: GatewayProcess) -> Iterator[Forwarder]:
         forwarder.pull()
         gateway.wait_event("destination up")
         yield forwarder
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> dict[str, Path]:
+    """Certificates of an authority of our own."""
+    return issue(tmp_path)

@@ -335,7 +335,7 @@ class GatewayThread:
         self.daemon = Daemon(load(config), clock)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        wait_for(lambda: bool(self.daemon.addresses) or self._error is not None, "gateway ready")
+        wait_for(lambda: self.daemon.ready or self._error is not None, "gateway ready")
         if self._error is not None:
             raise self._error
         self.address = (self.daemon.addresses[0].host, self.daemon.addresses[0].port)

@@ -10,7 +10,7 @@ from gateway.errors import NoPath
 from gateway.filters import Filter
 from gateway.frames import Delay, Downlink, DownlinkItem, Immediately, LoRa, Timing, TxStatus
 from gateway.logs import Tally
-from gateway.setting_types import DevAddrPrefix
+from gateway.setting_types import Address, DevAddrPrefix
 from tests.gateway.kit import EUI, FakeClock, downlink_frame
 
 COUNTER = b"\0\0\x04\xd2"
@@ -24,11 +24,20 @@ class Radio:
 
     def __init__(self, clock: FakeClock, *answers: TxStatus | NoPath, takes_s: float = 0.0) -> None:
         self.heard: list[DownlinkItem] = []
+        self.lead_us = 20_000
+        self.left_us: int | None = None
         self._clock = clock
         self._answers = list(answers)
         self._takes_s = takes_s
 
-    async def transmit(self, gateway_id: str, item: DownlinkItem) -> TxStatus:
+    async def start(self) -> Address:
+        return Address.of("radio", 0)
+
+    async def stop(self) -> None:
+        pass
+
+    async def transmit(self, gateway_id: str, item: DownlinkItem, left_us: int | None) -> TxStatus:
+        self.left_us = left_us
         self.heard.append(item)
         self._clock.advance(self._takes_s)
         answer = self._answers.pop(0)
@@ -94,14 +103,12 @@ def test_rule_12_the_deadline_is_looked_at_again_before_the_second_item(clock: F
     assert bench.carry_out(bench.order(RX1, Delay(1_200_000))) == ["COLLISION_PACKET", "TOO_LATE"]
 
 
-def test_rule_12_a_slow_way_to_the_radio_is_learned(clock: FakeClock) -> None:
-    bench = Bench(clock, *[TxStatus.OK] * 20, takes_s=0.4)
-    for downlink_id in range(20):
-        bench.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
-        bench.carry_out(bench.order(RX1, downlink_id=downlink_id))
-    bench.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
-    clock.advance(0.8)
-    assert bench.carry_out(bench.order(RX1, downlink_id=99)) == ["TOO_LATE"]
+def test_rule_12_a_slow_way_to_the_radio_counts(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    bench.radio.lead_us = 400_000
+    clock.advance(0.6)
+    assert bench.carry_out(bench.order(RX1, RX2)) == ["TOO_LATE", "OK"]
+    assert bench.radio.left_us == 1_400_000
 
 
 def test_rule_12_a_repeated_order_gets_no_answer(clock: FakeClock) -> None:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from bench.broker import Broker as Mosquitto
 from gateway.errors import LinkLost, LinkRefused
@@ -109,25 +103,6 @@ class TestTls:
     """mosquitto with certificates made for the test."""
 
     @pytest.fixture
-    def papers(self, tmp_path: Path) -> dict[str, Path]:
-        authority = _key()
-        ca = _certificate("authority", authority, "authority", authority, is_ca=True)
-        found = {"ca": tmp_path / "ca.pem"}
-        found["ca"].write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-        for name in ("server", "client"):
-            key = _key()
-            certificate = _certificate(name, key, "authority", authority)
-            found[name] = tmp_path / f"{name}.pem"
-            found[name].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-            found[f"{name}-key"] = tmp_path / f"{name}.key"
-            found[f"{name}-key"].write_bytes(
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-            )
-        return found
-
-    @pytest.fixture
     def secure(self, papers: dict[str, Path], tmp_path: Path) -> Any:
         lines = [
             f"cafile {papers['ca']}",
@@ -159,25 +134,3 @@ class TestTls:
         tls = tls_context(str(papers["ca"]), "", "")
         with pytest.raises((LinkLost, LinkRefused)):
             asyncio.run(mqtt.Connection.open(broker_at(secure.port, tls=tls), WILL, lambda *_: None))
-
-
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, is_ca: bool = False
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(issuer_key, hashes.SHA256())
-    )

@@ -1,11 +1,10 @@
-"""Figures of the gateway, one JSON object a line: `python -m tests.gateway.benchmark [--seconds 5] [--rows 1000000]`.
+"""What the gateway takes and costs: latency of acknowledgements under load, cost and size of the spool, memory.
 
 Real gateway process, real mosquitto, real UDP sockets, all on this machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import threading
@@ -74,7 +73,7 @@ def load(rate: int, seconds: float) -> dict[str, Any]:
         ear.join(30)
         listener.wait(lambda one: len(one.of("/event/up")) >= total, "all frames", 60)
         return {
-            "bench": "gateway_load",
+            "measure": "load",
             "rate_per_s": rate,
             "frames": total,
             "acknowledged": len(latencies),
@@ -119,7 +118,7 @@ def spool_cost(rows: int) -> Iterator[dict[str, Any]]:
             head_us = (time.perf_counter() - started) * 1e6 / 200
             used = store.bytes_used() / filled
             yield {
-                "bench": "gateway_spool",
+                "measure": "spool",
                 "rows": filled,
                 "append_us": round(append_us, 1),
                 "next_us": round(head_us, 1),
@@ -141,7 +140,7 @@ def spool_cost(rows: int) -> Iterator[dict[str, Any]]:
                 with Listener(broker) as listener:
                     wait_for(lambda: len(listener.of("/event/up")) > 40, "replay")
                 yield {
-                    "bench": "gateway_memory",
+                    "measure": "memory",
                     "rows": rows,
                     "rss_mb": rss_mb(gateway.pid),
                     "start_s": round(start_s, 2),
@@ -153,17 +152,3 @@ def run(seconds: float = 5, rows: int = 1_000_000) -> Iterator[dict[str, Any]]:
     for rate in (250, 1000):
         yield load(rate, seconds)
     yield from spool_cost(rows)
-
-
-def main() -> None:
-    """Print everything."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    arguments = parser.parse_args()
-    for figures in run(arguments.seconds, arguments.rows):
-        print(json.dumps(figures), flush=True)
-
-
-if __name__ == "__main__":
-    main()
