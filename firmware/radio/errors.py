@@ -5,6 +5,8 @@ RadioError
     RadioSilent          nothing on MISO answers: wiring, chip select, power
     OscillatorFailed     the 32 MHz clock does not start: wrong TCXO setting of the board
     TransmitFailed       a transmission did not end in time
+    ModemSilent          an AT modem does not answer
+    ModemRefused         an AT modem does not take what it is told
 """
 
 
@@ -26,3 +28,11 @@ class OscillatorFailed(RadioError):
 
 class TransmitFailed(RadioError):
     """TxDone did not come. Check the supply under load and the antenna switch."""
+
+
+class ModemSilent(RadioError):
+    """An AT modem did not answer, at any speed, nor after a reset. Check its supply, TX, RX, and its firmware."""
+
+
+class ModemRefused(RadioError):
+    """An AT modem answered with an error. The text names the command (never its value): update the modem's firmware."""
