@@ -1,7 +1,7 @@
 """What lies on a node's flash: the modules its board and profile need, compiled, its settings, and main.py.
 
 /lib/firmware/**.mpy   every module reachable by imports from the node's main program, the board's wiring and
-                       the profile's table; nothing else, flash and heap are small
+                       the profile's table; nothing else, flash and heap are small. Constants are folded first
 /node.json             the node's settings; their hash is in the node's status report
 /main.py               last, so that a half-written node never starts half a program
 """
@@ -14,9 +14,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from provisioning.errors import BoardError, ProgramError, SettingsError
+from provisioning.folding import Source, fold
 from provisioning.processes import run
 from provisioning.redaction import Redactor
 from provisioning.settings import NodeSettings
@@ -152,16 +154,35 @@ def node_json(settings: NodeSettings) -> bytes:
 
 def build(settings: NodeSettings, cache: Path, redactor: Redactor, *, root: Path | None = None) -> dict[str, bytes]:
     """Path on the node -> content, in the order of writing. Compiled modules are kept in `cache` by their hash."""
-    root = root or firmware_root()
-    files: dict[str, bytes] = {}
-    for module in modules_for(settings.board, settings.profile, settings.region, root):
-        source = _source(root, module)
-        assert source is not None  # noqa: S101  (modules_for found it)
-        place = source.relative_to(root).with_suffix(".mpy")
-        files[f"/lib/{place.as_posix()}"] = compile_module(source, source.relative_to(root), cache, redactor)
+    files = software(settings.board, settings.profile, settings.region, cache, redactor, root=root)
     files["/node.json"] = node_json(settings)
     files["/main.py"] = MAIN_PY
     return files
+
+
+def software(
+    board: str, profile: str, region: str, cache: Path, redactor: Redactor, *, root: Path | None = None
+) -> dict[str, bytes]:
+    """The compiled modules of a node: path on the node -> content."""
+    root = root or firmware_root()
+    places = {module: _place(root, module) for module in modules_for(board, profile, region, root)}
+    program = {
+        module: Source(root.joinpath(place).read_bytes(), place.name == "__init__.py")
+        for module, place in places.items()
+    }
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        texts = fold(program).items()
+        codes = pool.map(lambda item: compile_text(item[1], places[item[0]], cache, redactor), texts)
+        return {
+            f"/lib/{places[module].with_suffix('.mpy').as_posix()}": code
+            for (module, _), code in zip(texts, codes, strict=True)
+        }
+
+
+def _place(root: Path, module: str) -> Path:
+    source = _source(root, module)
+    assert source is not None  # noqa: S101  (modules_for found it)
+    return source.relative_to(root)
 
 
 def digests(files: dict[str, bytes]) -> dict[str, str]:
@@ -175,19 +196,24 @@ def bundle_digest(parts: Iterable[tuple[str, str]]) -> str:
 
 
 def compile_module(source: Path, shown: Path, cache: Path, redactor: Redactor) -> bytes:
-    """Bytecode of one module; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
+    """Bytecode of one module as it stands; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
+    return compile_text(source.read_bytes(), shown, cache, redactor)
+
+
+def compile_text(text: bytes, shown: Path, cache: Path, redactor: Redactor) -> bytes:
+    """Bytecode of a module's text; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
     compiler = compiler_path()
-    text = source.read_bytes()
     key = hashlib.sha256(b"\0".join((_stamp(compiler), str(shown).encode(), text))).hexdigest()
     kept = cache / f"{key}.mpy"
     if kept.is_file():
         return kept.read_bytes()
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        output = Path(scratch, "out.mpy")
+        source, output = Path(scratch, shown.name), Path(scratch, "out.mpy")
+        source.write_bytes(text)
         ended = run([str(compiler), "-s", str(shown), "-o", str(output), str(source)], COMPILE_DEADLINE_S, redactor)
         if ended.status:
-            raise BoardError("compile-failed", module=shown, reason=ended.tail())
+            raise BoardError("compile-failed", module=shown, reason=ended.tail().replace(f"{scratch}/", ""))
         code = output.read_bytes()
         if code[:2] != bytes((ord("M"), MPY_FORMAT)):
             raise ProgramError("compiler-format", program=compiler, wanted=MPY_FORMAT, found=code[1])

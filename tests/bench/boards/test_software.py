@@ -9,6 +9,7 @@ import pytest
 
 from bench.boards import software
 from bench.boards.errors import CompileFailed
+from provisioning import bundle
 
 
 def test_the_firmware_of_one_node_is_compiled_without_what_it_does_not_need() -> None:
@@ -26,7 +27,7 @@ def test_a_second_compilation_comes_from_the_cache(tmp_path: Path, monkeypatch: 
     source = tmp_path / "module.py"
     source.write_text("X = 1\n")
     first = software.compile_file(source, "module.py")
-    monkeypatch.setattr(software.subprocess, "run", None)
+    monkeypatch.setattr(bundle, "run", None)
 
     assert software.compile_file(source, "module.py") == first
     source.write_text("X = 2\n")
@@ -39,4 +40,4 @@ def test_a_syntax_error_is_told_with_file_and_line(tmp_path: Path) -> None:
     source.write_text("x = 1\ndef broken(:\n")
 
     with pytest.raises(CompileFailed, match=r"broken_.*line 2"):
-        software.compile_file(source, "broken.py")
+        software.compile_file(source, source.name)

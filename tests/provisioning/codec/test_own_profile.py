@@ -2,13 +2,12 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from bench import block as bench_block
 from bench.boards import InterpreterMissing
-from bench.boards.software import compile_file
+from bench.boards.software import compile_firmware
 from bench.street import Plan
 from provisioning.bundle import modules_for
 from provisioning.codec.build import build, catalog_of
@@ -82,9 +81,7 @@ def test_the_table_the_codec_and_the_decoder_follow_from_the_file(made, catalog,
 
 
 def test_deploying_takes_the_common_measuring_module_and_only_the_tables_it_needs(made, tmp_path):
-    root = tmp_path / "tree"
-    shutil.copytree(ROOT / "firmware", root / "firmware")
-    shutil.copy(made / "firmware/payload/tables/pond.py", root / "firmware/payload/tables")
+    root = _tree_with(made, tmp_path)
 
     modules = modules_for("virtual", "pond", "EU868", root)
 
@@ -103,9 +100,7 @@ def test_a_virtual_board_with_this_profile_is_read_by_the_application(made, tmp_
         pytest.skip(str(error))
     with block:
         node = block.street.nodes["pond-1"]
-        table = made / "firmware/payload/tables/pond.py"
-        code = compile_file(Path(table), "firmware/payload/tables/pond.py")
-        node.board.write_files({"/lib/firmware/payload/tables/pond.mpy": code})
+        node.board.write_files(compile_firmware("virtual", "pond", root=_tree_with(made, tmp_path)))
         block.switch_on()
         block.bench.run_for(HOUR_S)
 
@@ -118,3 +113,11 @@ def test_a_virtual_board_with_this_profile_is_read_by_the_application(made, tmp_
             for name, played in names.items():
                 assert reading.decoded[name] in expected[played], json.dumps(dict(reading.decoded))
         assert len({reading.decoded["water"] for reading in readings}) > 5
+
+
+def _tree_with(made, tmp_path):
+    """A copy of the firmware in which the made table lies beside the others."""
+    root = tmp_path / "tree"
+    shutil.copytree(ROOT / "firmware", root / "firmware")
+    shutil.copy(made / "firmware/payload/tables/pond.py", root / "firmware/payload/tables")
+    return root
