@@ -21,20 +21,22 @@ watchdog begins. A technician who wants in switches it off and on."""
 
 
 class Hardware:
-    """The parts of one board. `sleep_ms(ms)` is the deep way to wait of this board; None where there is none."""
+    """The parts of one board. `stack`: the module beside this one that builds MAC and radio; named by the board's
+    wiring, so that only what it needs is deployed. `light_sleep(ms)`: the deep way to wait; None where there is none.
+    """
 
-    def __init__(self, machine, facts, config, clock, light_sleep=None):
+    def __init__(self, machine, facts, config, clock, stack, light_sleep=None):
         self._machine = machine
         self._facts = facts
         self._config = config
         self._clock = clock
+        self._stack = stack
         self._light_sleep = light_sleep
         self._i2c = None
         self._power = None
         self._battery = None
         self._watchdog = None
         self._counting = False
-        self._radio_pins = None
         self.reset_code = self._reset_code()
 
     def _reset_code(self):
@@ -107,34 +109,12 @@ class Hardware:
             if on:
                 self._clock.sleep_ms(facts["settle_ms"])
 
-    def radio(self):
-        """The radio driver, not started; supplies that it needs are on."""
-        from firmware.radio.sx126x import SX1262
+    def lorawan(self, region, directory):
+        """(MAC, radio) of this board, neither of them started; supplies that the radio needs are on.
 
-        machine = self._machine
-        pin = machine.Pin
-        facts = self._facts.RADIO
-        supplies = []
-        for supply in ("module_power", "rf_power"):
-            if facts.get(supply) is not None:
-                supplies.append(pin(facts[supply], pin.OUT, value=1))
-        self._radio_pins = supplies
-        spi = machine.SPI(
-            facts["spi"],
-            baudrate=4_000_000,
-            sck=pin(facts["sck"]),
-            mosi=pin(facts["mosi"]),
-            miso=pin(facts["miso"]),
-        )
-        return SX1262(
-            spi,
-            pin(facts["cs"], pin.OUT, value=1),
-            pin(facts["busy"], pin.IN),
-            pin(facts["dio1"], pin.IN),
-            pin(facts["reset"], pin.OUT, value=1),
-            self._clock,
-            facts,
-        )
+        `region`: a module of `firmware.lorawan.regions`; `directory`: where the records are.
+        """
+        return self._stack.build(self, self._machine, self._facts.RADIO, self._clock, region, directory)
 
     # -- the rest of the board
 

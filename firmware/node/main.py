@@ -46,7 +46,6 @@ def build(config, clock, tell, directory=""):
     hardware = wiring.build(config, clock)
     tell("start %s board=%s profile=%s reset=%d" % (config.name, config.board, config.profile, hardware.reset_code))
 
-    from firmware.lorawan.mac import Mac
     from firmware.lorawan.store import FileStore
     from firmware.node.cycle import Cycle
     from firmware.node.files import Directory
@@ -64,8 +63,8 @@ def build(config, clock, tell, directory=""):
         tell("state starts anew")
     queue = Queue(Directory(directory + "/queue"))
     queue.open()
-    mac = Mac(region, FileStore(directory + "/lorawan"), hardware.random_u32, hardware)
-    link = Link(mac, hardware.radio(), clock, hardware.sleep, tell)
+    mac, radio = hardware.lorawan(region, directory + "/lorawan")
+    link = Link(mac, radio, clock, hardware.sleep, tell)
     tell("boot=%d interval=%d pending=%d" % (state.boots, state.report_interval_s, queue.pending))
 
     delay_s = config.start_delay_s

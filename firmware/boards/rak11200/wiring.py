@@ -6,10 +6,11 @@ least every 30 s anyway.
 
 import machine
 
+from firmware.boards import stack_sx126x
 from firmware.boards.hardware import Hardware
 from firmware.boards.rak11200 import facts
 
 
 def build(config, clock):
     """The hardware of this board."""
-    return Hardware(machine, facts, config, clock, machine.lightsleep)
+    return Hardware(machine, facts, config, clock, stack_sx126x, machine.lightsleep)

@@ -8,6 +8,7 @@ within 8.3 s, a hung program within 70 s. `machine.lightsleep` stops the timer, 
 
 import machine
 
+from firmware.boards import stack_sx126x
 from firmware.boards.hardware import Hardware
 from firmware.boards.rak11310 import facts
 
@@ -44,4 +45,4 @@ class Rak11310(Hardware):
 
 def build(config, clock):
     """The hardware of this board."""
-    return Rak11310(machine, facts, config, clock, machine.lightsleep)
+    return Rak11310(machine, facts, config, clock, stack_sx126x, machine.lightsleep)

@@ -1,0 +1,1 @@
+"""ESP32 with a RAK3172 module as AT modem."""
