@@ -5,6 +5,7 @@ Everything that happened is written into the ledger by `keep_books`, called by w
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -31,6 +32,7 @@ from bench.demo.processes import Gateway, Server, run_spatz
 from bench.demo.screen import Screen
 from bench.server.frames import UPLINK_DATA, DataFrame, frame_type
 from bench.street import GATEWAY_ANTENNA, GATEWAY_ID, Plan, Street
+from firmware.payload import decode
 from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
 
 REPORT_INTERVAL_S = 10
@@ -267,6 +269,8 @@ class City:
             screen.tell("uplink", "", node=name, f_port=port, f_cnt=uplink.f_cnt, object=decoded)
             return
         record.last_object = decoded
+        if not record.units:
+            record.units = decode(int(port or 0), base64.b64decode(body.get("data", ""))).units()
         record.state = "reporting"
         station = self.nodes[name].station
         sent_us = self.ledger.uplinks[uplink].sent_us

@@ -69,6 +69,7 @@ class NodeRecord:
     joined: bool = False
     state: str = "blank"
     last_object: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     last_rssi_dbm: int | None = None
     last_snr_db: float | None = None
     uplinks: int = 0

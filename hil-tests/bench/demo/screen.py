@@ -20,7 +20,7 @@ from bench.demo.ledger import Ledger, NodeRecord
 
 SIMULATED = "simulated: boards, chips, radio, network server · real: MicroPython, esptool, mpremote, mosquitto, gateway"
 
-_SHOWN = ("fill", "distance", "no2", "o3", "temperature", "humidity", "illuminance", "events", "battery")
+_SHOWN = ("fill", "distance", "no2", "o3", "temperature", "humidity", "illuminance", "motion", "battery")
 
 
 class Screen(Protocol):
@@ -116,7 +116,7 @@ class LiveScreen:
                 record.name,
                 record.profile,
                 record.state,
-                reading(record.last_object),
+                reading(record.last_object, record.units),
                 _signal(record),
                 str(record.uplinks),
             )
@@ -126,13 +126,13 @@ class LiveScreen:
         return Group(table, *lines)
 
 
-def reading(values: Mapping[str, Any]) -> str:
-    """The fields of a decoded reading that a person looks for first."""
+def reading(values: Mapping[str, Any], units: Mapping[str, str]) -> str:
+    """The fields of a decoded reading that a person looks for first, with their units."""
     parts = []
     for name in _SHOWN:
         value = values.get(name)
-        if value is not None and not isinstance(value, dict):
-            parts.append(f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}")
+        if isinstance(value, int | float):
+            parts.append(f"{name} {value:g} {units.get(name, '')}".rstrip())
     return ", ".join(parts)
 
 
