@@ -116,6 +116,22 @@ class Hardware:
         """
         return self._stack.build(self, self._machine, self._facts.RADIO, self._clock, region, directory)
 
+    def radio_spi(self):
+        """The bus of a radio chip; supplies that the radio needs are on."""
+        machine = self._machine
+        pin = machine.Pin
+        facts = self._facts.RADIO
+        for supply in ("module_power", "rf_power", "tcxo_power"):
+            if facts.get(supply) is not None:
+                pin(facts[supply], pin.OUT, value=1)
+        return machine.SPI(
+            facts["spi"],
+            baudrate=4_000_000,
+            sck=pin(facts["sck"]),
+            mosi=pin(facts["mosi"]),
+            miso=pin(facts["miso"]),
+        )
+
     # -- the rest of the board
 
     def random_u32(self):

@@ -9,18 +9,8 @@ def build(hardware, machine, facts, clock, region, directory):
     from firmware.radio.sx126x import SX1262
 
     pin = machine.Pin
-    for supply in ("module_power", "rf_power"):
-        if facts.get(supply) is not None:
-            pin(facts[supply], pin.OUT, value=1)
-    spi = machine.SPI(
-        facts["spi"],
-        baudrate=4_000_000,
-        sck=pin(facts["sck"]),
-        mosi=pin(facts["mosi"]),
-        miso=pin(facts["miso"]),
-    )
     radio = SX1262(
-        spi,
+        hardware.radio_spi(),
         pin(facts["cs"], pin.OUT, value=1),
         pin(facts["busy"], pin.IN),
         pin(facts["dio1"], pin.IN),

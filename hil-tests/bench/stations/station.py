@@ -26,11 +26,12 @@ from bench.chips.ds18b20 import DS18B20
 from bench.chips.opt3001 import OPT3001
 from bench.chips.part import Part, Played
 from bench.chips.ports import Line
+from bench.chips.rui3 import Rak3172
 from bench.chips.sht4x import SHT4x
-from bench.chips.sx1262 import SX1262
 from bench.schedule import Schedule
 from bench.stations import expected
 from bench.stations.expected import Acceptable, Container, GasCell, Sample
+from bench.stations.radio import fit_radio
 from bench.stations.wire import fields
 from bench.world import World
 
@@ -100,6 +101,7 @@ class Station:
         self.name = name if name is not None else f"{profile}-{seed}"
         self.parts: dict[str, Part] = {}
         self.harness = Harness()
+        self.radio: SX1262 | Rak3172
         self.settings: dict[str, Any] = {}
         """What the node's configuration file must say about these very parts: calibration, lamp level."""
         self._facts = facts
@@ -296,34 +298,22 @@ class Station:
 
     def _add_radio(self, air: Air) -> Line | None:
         """Put the radio on its pins; gives the line that supplies its module, where the board has one."""
-        facts = self._facts.RADIO
-        outputs, inputs = self.harness.outputs, self.harness.inputs
-        rf_power = Line(0) if facts.get("rf_power") is not None else None
-        self.radio = SX1262(
-            self._schedule,
-            air,
-            self.name,
-            tcxo_mv=facts["tcxo_mv"],
-            needs_dio2_switch=facts["dio2_rf_switch"],
-            rf_power=rf_power,
-            antenna_gain_dbi_x10=facts["antenna_gain_dbi_x10"],
-            seed=self._world.seed,
-            powered=False,
+        self.radio, supplies = fit_radio(
+            self._facts.RADIO, self._schedule, air, self.name, self._world.seed, self.harness
         )
-        air.add_node(self.radio)
-        self.harness.spi[(facts["spi"], facts["cs"])] = self.radio
-        inputs[facts["busy"]] = self.radio.busy
-        inputs[facts["dio1"]] = self.radio.dio1
-        outputs[facts["reset"]] = self.radio.reset
-        if rf_power is not None:
-            outputs[facts["rf_power"]] = rf_power
-        if facts.get("module_power") is None:
-            self.harness.powered.append(self.radio)
-            return None
-        module_power = Line(0)
-        outputs[facts["module_power"]] = module_power
-        self.harness.powered.append(Rail(self._schedule, [self.radio], module_power, 1))
+        module_power = supplies.get("module_power")
+        supply = self.radio if module_power is None else Rail(self._schedule, [self.radio], module_power, 1)
+        self.harness.powered.append(supply)
         return module_power
+
+    def _add_modem(self, air: Air) -> None:
+        facts = self._facts.RADIO
+        modem = Rak3172(self._schedule, air, self.name, seed=self._world.seed, powered=False)
+        self.radio = modem
+        self.harness.uart[facts["uart"]] = modem
+        if facts["reset"] is not None:
+            self.harness.outputs[facts["reset"]] = modem.reset
+        self.harness.powered.append(modem)
 
     def _add_rail(self, module_power: Line | None) -> Rail:
         switch, on_level = module_power, 1

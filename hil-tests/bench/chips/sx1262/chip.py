@@ -15,34 +15,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Protocol
 
-from bench.air.transmission import Received, Transmission, Tuning
+from bench.air.transmission import Received, Transmission
+from bench.chips.antenna import Antenna
 from bench.chips.ports import Line
 from bench.chips.sx1262 import codes, modem
 from bench.chips.sx1262.codes import DeviceError, Irq, Mode
 from bench.chips.sx1262.interface import Interface
 from bench.schedule import Event, Schedule
-
-
-class Antenna(Protocol):
-    """The air as a radio needs it."""
-
-    def transmit(self, frame: Transmission) -> object:
-        """Put a frame into the air."""
-
-    def fall_silent(self, sender: str) -> None:
-        """A frame under way breaks off."""
-
-    def open_window(self, radio: SX1262, tuning: Tuning) -> None:
-        """Listen from now on."""
-
-    def close_window(self, radio: SX1262) -> None:
-        """Listen no more."""
-
-    def active(self, tuning: Tuning, name: str) -> bool:
-        """Whether something is in the air that `tuning` could follow."""
-
 
 _RSSI_NOISE_DBM = -112
 _DATA_AVAILABLE, _TX_DONE = 2, 6  # status bits 3:1 (table 13-76)
