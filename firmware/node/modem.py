@@ -135,6 +135,7 @@ class ModemMac:
             self._review()
             if self.joined:
                 raise JoinWait(0)
+        modem.wake()
         rates = self._region.JOIN_DRS
         rate = rates[self._joins % len(rates)]
         modem.ask_patiently("AT+DR=%d" % rate)  # refused by firmware that chooses itself
@@ -161,6 +162,7 @@ class ModemMac:
             raise NotJoined("no session")
         if len(data) > self._room:
             raise PayloadTooLong(self._room, self._room)
+        modem.wake()
         if confirmed != self._confirmed:
             if modem.ask_patiently("AT+CFM=%d" % confirmed) != said.OK:
                 raise ModemRefused("AT+CFM: status %d" % modem.dialogue.status)
@@ -168,7 +170,6 @@ class ModemMac:
         if self._link_check:
             modem.ask_patiently("AT+LINKCHECK=1")
             self._link_check = False
-        modem.wake()
         modem.begin()
         status = modem.ask("AT+SEND=%d:%s" % (port, binascii.hexlify(data).decode()), 1)
         if status == said.PARAMETER:
