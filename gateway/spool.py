@@ -135,20 +135,21 @@ class Spool:
         self._store.close()
 
     def _gather(self) -> tuple[list[_Request], bool]:
-        first = self._queue.get()
-        if first is None:
-            return [], False
-        batch = [first]
-        deadline = time.monotonic() + _GATHER_S
-        while len(batch) < _MOST_IN_TRANSACTION:
+        """Wait for a request, then a moment for others. False: close the file after these.
+
+        No `get` with a timeout: that of SimpleQueue can wait for ever if the thread is held up between taking the
+        queue's free lock and looking at the clock (seen in CPython 3.11 on a loaded machine: the remaining time is
+        negative then, which means "no limit"). A frame would hang until the next one came.
+        """
+        batch = [self._queue.get()]
+        if batch[0] is not None and self._queue.qsize() < _MOST_IN_TRANSACTION:
+            time.sleep(_GATHER_S)
+        while batch[-1] is not None and len(batch) < _MOST_IN_TRANSACTION:
             try:
-                request = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                batch.append(self._queue.get_nowait())
             except queue.Empty:
                 break
-            if request is None:
-                return batch, False
-            batch.append(request)
-        return batch, True
+        return [request for request in batch if request is not None], batch[-1] is not None
 
     def _transact(self, batch: list[_Request], full_sync: bool) -> tuple[list[Any], list[Lost]]:
         """Do a batch in one transaction. If it fails, all of it fails: nothing is half stored."""

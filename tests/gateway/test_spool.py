@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -279,3 +280,26 @@ def test_cost_of_append_and_of_the_next_head_is_flat(tmp_path: Path) -> None:
     assert large[0] <= small[0] * 1.1
     assert large[1] <= small[1] * 1.1
     store.close()
+
+
+class StrictQueue(queue.SimpleQueue[Any]):
+    """Refuses what can hang in CPython 3.11: see `Spool._gather`."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        assert timeout is None, "a timed get can wait for ever"
+        return super().get(block)
+
+
+def test_the_thread_never_waits_for_company_in_a_way_that_can_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.spool.queue.SimpleQueue", StrictQueue)
+
+    async def scenario() -> None:
+        spool = await Spool.open(tmp_path / "s", 64 * MIB, "boot-a")
+        for number in range(20):
+            async with asyncio.timeout(5):
+                assert await spool.call(lambda store, n=number: n) == number
+        await spool.close()
+
+    asyncio.run(scenario())
