@@ -26,7 +26,6 @@ from bench.chips.ds18b20 import DS18B20
 from bench.chips.opt3001 import OPT3001
 from bench.chips.part import Part, Played
 from bench.chips.ports import Line
-from bench.chips.rui3 import Rak3172
 from bench.chips.sht4x import SHT4x
 from bench.schedule import Schedule
 from bench.stations import expected
@@ -101,7 +100,6 @@ class Station:
         self.name = name if name is not None else f"{profile}-{seed}"
         self.parts: dict[str, Part] = {}
         self.harness = Harness()
-        self.radio: SX1262 | Rak3172
         self.settings: dict[str, Any] = {}
         """What the node's configuration file must say about these very parts: calibration, lamp level."""
         self._facts = facts
@@ -305,15 +303,6 @@ class Station:
         supply = self.radio if module_power is None else Rail(self._schedule, [self.radio], module_power, 1)
         self.harness.powered.append(supply)
         return module_power
-
-    def _add_modem(self, air: Air) -> None:
-        facts = self._facts.RADIO
-        modem = Rak3172(self._schedule, air, self.name, seed=self._world.seed, powered=False)
-        self.radio = modem
-        self.harness.uart[facts["uart"]] = modem
-        if facts["reset"] is not None:
-            self.harness.outputs[facts["reset"]] = modem.reset
-        self.harness.powered.append(modem)
 
     def _add_rail(self, module_power: Line | None) -> Rail:
         switch, on_level = module_power, 1
