@@ -8,11 +8,12 @@ from typing import Any
 from bench.air.air import Air
 from bench.boards.harness import Harness
 from bench.chips.ports import Line
+from bench.chips.rui3 import Rak3172
 from bench.chips.sx1262 import SX1262
 from bench.chips.sx1276 import SX1276
 from bench.schedule import Schedule
 
-Radio = SX1262 | SX1276
+Radio = SX1262 | SX1276 | Rak3172
 Supplies = dict[str, Line]
 """Lines that feed the radio, by their names in the facts; absent where the board has no such switch."""
 
@@ -27,9 +28,8 @@ def fit_radio(
     for supply, line in supplies.items():
         harness.outputs[facts[supply]] = line
     radio = _MODELS[facts["chip"]](facts, schedule, air, name, seed, supplies, harness)
-    harness.spi[(facts["spi"], facts["cs"])] = radio
-    harness.outputs[facts["reset"]] = radio.reset
-    air.add_node(radio)
+    if facts["reset"] is not None:
+        harness.outputs[facts["reset"]] = radio.reset
     return radio, supplies
 
 
@@ -53,6 +53,8 @@ def _sx1262(
         seed=seed,
         powered=False,
     )
+    air.add_node(radio)
+    harness.spi[(facts["spi"], facts["cs"])] = radio
     harness.inputs[facts["busy"]] = radio.busy
     harness.inputs[facts["dio1"]] = radio.dio1
     return radio
@@ -77,13 +79,30 @@ def _sx1276(
         seed=seed,
         powered=False,
     )
+    air.add_node(radio)
+    harness.spi[(facts["spi"], facts["cs"])] = radio
     harness.inputs[facts["dio0"]] = radio.dio0
     if facts["dio1"] is not None:
         harness.inputs[facts["dio1"]] = radio.dio1
     return radio
 
 
+def _rui3(
+    facts: dict[str, Any],
+    schedule: Schedule,
+    air: Air,
+    name: str,
+    seed: int | str,
+    supplies: Supplies,
+    harness: Harness,
+) -> Radio:
+    modem = Rak3172(schedule, air, name, seed=seed, powered=False)  # puts its own antenna up
+    harness.uart[facts["uart"]] = modem
+    return modem
+
+
 _MODELS: dict[str, Callable[[dict[str, Any], Schedule, Air, str, int | str, Supplies, Harness], Radio]] = {
     "sx1262": _sx1262,
     "sx1276": _sx1276,
+    "rui3": _rui3,
 }
