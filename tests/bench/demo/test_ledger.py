@@ -1,6 +1,7 @@
 """The ledger's books: what counts as sent, heard, lost, equal."""
 
 import pytest
+
 from bench.demo.ledger import Ledger, UplinkId, differences
 
 UPLINK = UplinkId("bin-1", "01020304", 7)

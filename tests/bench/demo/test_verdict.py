@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+
 from bench.demo.ledger import Ledger, UplinkId
 from bench.demo.screen import JsonScreen, PlainScreen, reading
 from bench.demo.script import Demo, Summary
