@@ -35,7 +35,7 @@ _BUSY_TRIES = const(15)
 _BUSY_PAUSE_MS = const(1_000)
 """A modem that is in the middle of an exchange (the node was reset meanwhile) is done after at most that."""
 _LINGER_MS = const(300)
-"""Downlink and link check may be told after the end of an uplink."""
+"""So long a modem must be quiet after the end of an uplink: downlink and link check may be told after it."""
 
 
 class Attempt:
@@ -221,11 +221,12 @@ class Modem:
         attempt.heard, self._late = self._late, []
         over = False
         while clock.now_ms() < end_ms:
-            if not self._hear():
+            came = self._hear()
+            if not came:
                 clock.sleep_ms(_POLL_MS)
             if self._take_events(attempt):
                 raise RadioError("the modem restarted")
-            if attempt.over and not over:
+            if attempt.over and (came or not over):
                 over = True
                 end_ms = clock.now_ms() + _LINGER_MS
         if not over:

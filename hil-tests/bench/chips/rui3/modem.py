@@ -66,11 +66,12 @@ class Rak3172(Part):
     Settings, DevNonce and counters are in its flash: they outlive power cuts. `commands` is what it was told, as
     (time, text), with keys left out.
 
-    Faults: `silent` (answers nothing), `busy` (always at work on something), `garble` (every third line has damaged
-    characters), `echo` (as after ATE), `mute-events` (no line of an event comes through).
+    Faults: `silent` (no character comes or goes), `hangs` (so too, until it is reset), `busy` (always at work on
+    something), `garble` (every third line is damaged), `garble-downlinks` (the digits of each are), `echo` (as after
+    ATE), `mute-events` (no line of an event comes through). `restart()` starts it anew in the middle of anything.
     """
 
-    FAULTS = frozenset({"silent", "busy", "garble", "echo", "mute-events"})
+    FAULTS = frozenset({"silent", "hangs", "busy", "garble", "garble-downlinks", "echo", "mute-events"})
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class Rak3172(Part):
             self.memory.session = None
         if not self.reset.level:
             return
+        self.faults.discard("hangs")
         self._sending.append(self._schedule.after(BOOT_US, self._come_up))
 
     def _come_up(self) -> None:
@@ -155,7 +157,7 @@ class Rak3172(Part):
 
     def receive(self, data: bytes) -> None:
         """Characters from the board."""
-        if not self._ready or "silent" in self.faults:
+        if not self._ready or self._mute:
             return
         asleep = self.settings["LPM"] == "1" and not self.device.busy
         idle_us = self._schedule.now_us - self._touched_us
@@ -172,8 +174,10 @@ class Rak3172(Part):
 
     def _say(self, line: str, delay_us: int = LATENCY_US) -> None:
         """One line out, in pieces as the UART has them."""
-        if "silent" in self.faults or ("mute-events" in self.faults and line.startswith("+EVT")):
+        if self._mute or ("mute-events" in self.faults and line.startswith("+EVT")):
             return
+        if "garble-downlinks" in self.faults and line.startswith("+EVT:RX"):
+            line = line[:-1] + "?"
         data = bytearray(line.encode() + b"\r\n")
         self._lines += 1
         if "garble" in self.faults and self._lines % 3 == 0:
@@ -185,6 +189,10 @@ class Rak3172(Part):
             start_us += len(piece) * 10_000_000 // self.baud
             self._sending.append(self._schedule.at(start_us, lambda piece=piece: self._put(piece)))  # type: ignore[misc]
         self._free_us = start_us
+
+    @property
+    def _mute(self) -> bool:
+        return bool(self.faults & {"silent", "hangs"})
 
     def _put(self, piece: bytes) -> None:
         if self._on_bytes is not None:
