@@ -20,13 +20,16 @@ from pathlib import Path
 from provisioning.errors import BoardError, ProgramError, SettingsError
 from provisioning.folding import Source, fold
 from provisioning.processes import run
+from provisioning.pruning import prune
 from provisioning.redaction import Redactor
 from provisioning.settings import NodeSettings
+from provisioning.shortening import shorten
 
 NODE_FORMAT = 1
 MPY_FORMAT = 6  # .mpy version of MicroPython 1.20 and later (docs, reference/mpyfiles)
 COMPILE_DEADLINE_S = 30.0
 MAIN_PY = b"from firmware.node.main import run\n\nrun()\n"
+CALLED_FROM_OUTSIDE = ("run",)  # by main.py
 # Left out when NODE.toml does not name them: the node has its own defaults.
 NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog")
 # Every node speaks these besides its own profile: the boot report and the answer to a command.
@@ -163,20 +166,28 @@ def build(settings: NodeSettings, cache: Path, redactor: Redactor, *, root: Path
 def software(
     board: str, profile: str, region: str, cache: Path, redactor: Redactor, *, root: Path | None = None
 ) -> dict[str, bytes]:
-    """The compiled modules of a node: path on the node -> content."""
+    """The compiled modules of a node: path on the node -> content.
+
+    Tracebacks name modules as imports do (`firmware.node.main`): the node has that name in memory anyway. Of a package
+    without code the folder is enough.
+    """
     root = root or firmware_root()
     places = {module: _place(root, module) for module in modules_for(board, profile, region, root)}
-    program = {
-        module: Source(root.joinpath(place).read_bytes(), place.name == "__init__.py")
-        for module, place in places.items()
-    }
+    texts = prune({module: root.joinpath(place).read_bytes() for module, place in places.items()}, CALLED_FROM_OUTSIDE)
+    program = {module: Source(text, places[module].name == "__init__.py") for module, text in texts.items()}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        texts = fold(program).items()
-        codes = pool.map(lambda item: compile_text(item[1], places[item[0]], cache, redactor), texts)
+        texts = shorten(fold(program))
+        texts = {module: text for module, text in texts.items() if not program[module].is_package or _has_code(text)}
+        codes = pool.map(lambda item: compile_text(item[1], item[0], cache, redactor), texts.items())
         return {
             f"/lib/{places[module].with_suffix('.mpy').as_posix()}": code
-            for (module, _), code in zip(texts, codes, strict=True)
+            for (module, _), code in zip(texts.items(), codes, strict=True)
         }
+
+
+def _has_code(text: bytes) -> bool:
+    """Whether a module is more than its docstring."""
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(text).body)
 
 
 def _place(root: Path, module: str) -> Path:
@@ -197,21 +208,21 @@ def bundle_digest(parts: Iterable[tuple[str, str]]) -> str:
 
 def compile_module(source: Path, shown: Path, cache: Path, redactor: Redactor) -> bytes:
     """Bytecode of one module as it stands; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
-    return compile_text(source.read_bytes(), shown, cache, redactor)
+    return compile_text(source.read_bytes(), str(shown), cache, redactor)
 
 
-def compile_text(text: bytes, shown: Path, cache: Path, redactor: Redactor) -> bytes:
+def compile_text(text: bytes, shown: str, cache: Path, redactor: Redactor) -> bytes:
     """Bytecode of a module's text; tracebacks on the node show `shown`. Raises ProgramError or BoardError."""
     compiler = compiler_path()
-    key = hashlib.sha256(b"\0".join((_stamp(compiler), str(shown).encode(), text))).hexdigest()
+    key = hashlib.sha256(b"\0".join((_stamp(compiler), shown.encode(), text))).hexdigest()
     kept = cache / f"{key}.mpy"
     if kept.is_file():
         return kept.read_bytes()
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        source, output = Path(scratch, shown.name), Path(scratch, "out.mpy")
+        source, output = Path(scratch, Path(shown).name), Path(scratch, "out.mpy")
         source.write_bytes(text)
-        ended = run([str(compiler), "-s", str(shown), "-o", str(output), str(source)], COMPILE_DEADLINE_S, redactor)
+        ended = run([str(compiler), "-s", shown, "-o", str(output), str(source)], COMPILE_DEADLINE_S, redactor)
         if ended.status:
             raise BoardError("compile-failed", module=shown, reason=ended.tail().replace(f"{scratch}/", ""))
         code = output.read_bytes()

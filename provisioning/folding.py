@@ -1,4 +1,4 @@
-"""Integer constants as literals: a build step before the compiler, for all modules of a node together.
+"""Constants as literals: a build step before the compiler, for all modules of a node together.
 
     RETRY_MS = 60_000                     pass
     wait(link.RETRY_MS)            ->     wait(60000)
@@ -7,10 +7,13 @@ On a node every name of a module costs memory, in the table of names and in the 
 half of them. `mpy-cross` folds `_NAME = const(3)` inside one module. This folds `NAME = 3` too, and across modules.
 
 A constant is a name in capitals that a module binds once, at its top level, to an integer expression of literals and
-other constants, with or without `const(...)`. What is replaced: the name in its own module, `from module import NAME`,
-and `alias.NAME` where `alias` is bound once, by an import of that module. Anything else that could reach a constant
-keeps its definition: any other `.NAME` in any module of the program, its name as a word of a string (for `getattr`),
-an import by a module not in the program (`keep`). A `getattr` with an expression for the name keeps all of them.
+other constants, with or without `const(...)`; or to a string, bytes or a tuple of such, if repeating it costs nothing:
+it is a short string, which is stored once however often it stands there, or it is used only once.
+
+What is replaced: the name in its own module, `from module import NAME`, and `alias.NAME` where `alias` is bound once,
+by an import of that module. Anything else that could reach a constant keeps its definition: any other `.NAME` in any
+module of the program, its name as a word of a string (for `getattr`), an import by a module not in the program
+(`keep`). A `getattr` with an expression for the name keeps all of them.
 
 The text is changed in place and no line moves, so tracebacks stay right. Only modules without effects at import may
 be given: an import of which nothing is left is left out.
@@ -23,6 +26,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from provisioning.source_text import Edit, SourceText, bindings, smaller_import
+
+INTERNED_CHARACTERS = 10
+"""Strings up to this length are names to the compiler (MICROPY_ALLOC_PARSE_INTERN_STRING_LEN), so each exists once."""
+
+Value = int | str | bytes | tuple[object, ...]
+Key = tuple[str, str]
+"""A module and a name in it."""
 
 _CAPITALS = re.compile(r"_?[A-Z][A-Z0-9_]*")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -80,20 +92,13 @@ class _Reached:
         return self.everything or name in self.words or module in self.whole or (module, name) in self.exact
 
 
-class _Module:
+class _Module(SourceText):
     """A parsed module and what its names are bound to."""
 
     def __init__(self, name: str, source: Source, program: Mapping[str, Source]) -> None:
+        super().__init__(source.text)
         self.name = name
-        self.text = source.text
-        self.tree = ast.parse(source.text)
-        self._starts = [0]
-        for line in source.text.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
-        self.parents: dict[ast.AST, ast.AST] = {}
-        for parent in ast.walk(self.tree):
-            self.parents.update((child, parent) for child in ast.iter_child_nodes(parent))
-        self.bindings = Counter(_bindings(self.tree))
+        self.bindings = Counter(bindings(self.tree))
         self.const_try: ast.stmt | None = next(filter(_is_const_try, self.tree.body), None)
         self.definitions: dict[str, ast.Assign] = {}
         self.module_of: dict[str, str] = {}
@@ -132,36 +137,13 @@ class _Module:
                 elif base in program:
                     self.imported[bound] = (base, alias.name)
 
-    def span(self, node: ast.stmt | ast.expr | ast.alias) -> tuple[int, int]:
-        """Where `node` stands in the text, in bytes."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0  # ast.parse gives both
-        return self._starts[node.lineno - 1] + node.col_offset, self._starts[end_line - 1] + end_column
-
-    def in_format(self, node: ast.AST) -> bool:
-        """Whether `node` is part of an f-string, where positions are not exact."""
-        above: ast.AST | None = node
-        while above is not None:
-            if isinstance(above, ast.JoinedStr):
-                return True
-            above = self.parents.get(above)
-        return False
-
-    def inside(self, node: ast.AST, outer: Collection[ast.AST]) -> bool:
-        """Whether `node` is part of one of `outer`."""
-        above: ast.AST | None = node
-        while above is not None:
-            if above in outer:
-                return True
-            above = self.parents.get(above)
-        return False
-
 
 class _Constants:
     """The values of all constants of the program, found when asked for."""
 
     def __init__(self, modules: Mapping[str, _Module]) -> None:
         self._modules = modules
-        self._known: dict[tuple[str, str], int | None] = {}
+        self._known: dict[Key, Value | None] = {}
         self._changed = {
             node.attr
             for module in modules.values()
@@ -170,51 +152,82 @@ class _Constants:
             if not (isinstance(node.value, ast.Name) and node.value.id in module.objects)
         }
 
-    def value(self, module: str, name: str) -> int | None:
-        """The integer that `name` of `module` stands for, or None."""
-        key = (module, name)
-        if key not in self._known:
-            self._known[key] = None  # a definition by itself is none
-            found = self._modules.get(module)
-            if found is not None and not found.star and name not in self._changed:
-                if name in found.definitions:
-                    self._known[key] = self._evaluated(found, found.definitions[name].value)
-                elif name in found.imported:
-                    self._known[key] = self.value(*found.imported[name])
-        return self._known[key]
+        self._uses: Counter[Key] = Counter()
+        for module in modules.values():
+            for node in ast.walk(module.tree):
+                key = self._key(module, node)
+                if key is not None:
+                    self._uses[key] += 1
 
-    def of(self, module: _Module, node: ast.AST) -> int | None:
-        """What a name or an attribute in `module` stands for, if that is a constant."""
+    def value(self, module: str, name: str) -> Value | None:
+        """What `name` of `module` stands for if it is a constant and is to be replaced, else None."""
+        key = self._home(module, name)
+        value = self._value(key)
+        if value is None or isinstance(value, int):
+            return value
+        short = isinstance(value, str) and len(value) <= INTERNED_CHARACTERS
+        return value if short or self._uses[key] <= 1 else None
+
+    def of(self, module: _Module, node: ast.AST) -> Value | None:
+        """What a name or an attribute in `module` stands for, if that is to be replaced."""
+        key = self._key(module, node)
+        return None if key is None else self.value(*key)
+
+    def _key(self, module: _Module, node: ast.AST) -> Key | None:
+        """Where a name or an attribute that is read in `module` is defined, as far as that is known."""
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             if node.id in module.definitions:
-                return self.value(module.name, node.id)
+                return module.name, node.id
             if node.id in module.imported:
-                return self.value(*module.imported[node.id])
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            base = _module_named(module, node)
+                return self._home(*module.imported[node.id])
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
+            base = module.module_of.get(node.value.id)
             if base is not None:
-                return self.value(base, node.attr)
+                return self._home(base, node.attr)
         return None
 
-    def _evaluated(self, module: _Module, node: ast.expr) -> int | None:
+    def _home(self, module: str, name: str) -> Key:
+        """Where a name that is passed on from module to module is defined."""
+        seen = set()
+        while module in self._modules and (module, name) not in seen:
+            seen.add((module, name))
+            passed_on = self._modules[module].imported.get(name)
+            if passed_on is None:
+                break
+            module, name = passed_on
+        return module, name
+
+    def _value(self, key: Key) -> Value | None:
+        if key not in self._known:
+            self._known[key] = None  # a definition by itself is none
+            module, name = self._modules.get(key[0]), key[1]
+            if module is not None and not module.star and name in module.definitions and name not in self._changed:
+                self._known[key] = self._evaluated(module, module.definitions[name].value)
+        return self._known[key]
+
+    def _evaluated(self, module: _Module, node: ast.expr) -> Value | None:
         if isinstance(node, ast.Constant):
-            return node.value if type(node.value) is int else None
+            return node.value if type(node.value) in (int, str, bytes) else None  # type: ignore[return-value]
         if isinstance(node, ast.Call):
             called = isinstance(node.func, ast.Name) and node.func.id == "const"
             return self._evaluated(module, node.args[0]) if called and len(node.args) == 1 else None
+        if isinstance(node, ast.Tuple):
+            items = tuple(self._evaluated(module, item) for item in node.elts)
+            return None if None in items else items
         if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
             operand = self._evaluated(module, node.operand)
-            return None if operand is None else _UNARY[type(node.op)](operand)
+            return _UNARY[type(node.op)](operand) if isinstance(operand, int) else None
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             left, right = self._evaluated(module, node.left), self._evaluated(module, node.right)
-            if left is None or right is None:
+            if not isinstance(left, int) or not isinstance(right, int):
                 return None
             try:
                 result = _OPERATORS[type(node.op)](left, right)
             except (ValueError, ZeroDivisionError):  # the node shall raise it, not the build
                 return None
             return result if type(result) is int else None
-        return self.of(module, node)
+        key = self._key(module, node)
+        return None if key is None else self._value(key)
 
 
 def _reached(modules: Mapping[str, _Module], constants: _Constants) -> _Reached:
@@ -260,12 +273,12 @@ def _by_expression(call: ast.Call) -> bool:
 
 
 def _rewritten(module: _Module, constants: _Constants, reached: _Reached) -> bytes:
-    edits: list[tuple[int, int, bytes]] = []
+    edits: list[Edit] = []
     gone: set[ast.AST] = set()
 
     def blank(node: ast.stmt, left: bytes = b"pass") -> None:
         start, end = module.span(node)
-        edits.append((start, end, left + b"\n" * module.text[start:end].count(b"\n")))
+        edits.append((start, end, module.blanked(start, end, left)))
         gone.add(node)
 
     for name, definition in module.definitions.items():
@@ -296,12 +309,12 @@ def _rewritten(module: _Module, constants: _Constants, reached: _Reached) -> byt
                 continue
             start, end = module.span(node)
             text = _literal(value) + _line_ends(module.text[start:end])
-            if value < 0 or isinstance(above, ast.Attribute):
+            if (isinstance(value, int) and value < 0) or isinstance(above, ast.Attribute):
                 text = b"(" + text + b")"
             edits.append((start, end, text))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             _trim_import(module, node, constants, used, reached, blank)
-    return _edited(module.text, edits)
+    return module.edited(edits)
 
 
 def _replaced(module: _Module, node: ast.AST, constants: _Constants) -> bool:
@@ -333,14 +346,8 @@ def _trim_import(
         of_module = bound in module.module_of and _only_constants(module, bound, constants)
         if used[bound] or reached.has(module.name, bound) or not (constant or of_module):
             left.append(alias)
-    if not left:
-        blank(node, b"pass")
-    elif len(left) < len(node.names):
-        if isinstance(node, ast.ImportFrom):
-            smaller: ast.stmt = ast.ImportFrom(node.module, left, node.level)
-        else:
-            smaller = ast.Import(left)
-        blank(node, ast.unparse(smaller).encode())
+    if len(left) < len(node.names):
+        blank(node, smaller_import(node, left))
 
 
 def _only_constants(module: _Module, alias: str, constants: _Constants) -> bool:
@@ -367,15 +374,11 @@ def _is_const_try(node: ast.stmt) -> bool:
         return False
     if [(alias.name, alias.asname) for alias in first.names] != [("const", None)] or len(node.handlers[0].body) != 1:
         return False
-    return set(_bindings(node)) == {"const", *_arguments(node)}
+    return set(bindings(node)) == {"const", *_arguments(node)}
 
 
 def _arguments(node: ast.AST) -> set[str]:
     return {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
-
-
-def _module_named(module: _Module, node: ast.Attribute) -> str | None:
-    return module.module_of.get(node.value.id) if isinstance(node.value, ast.Name) else None
 
 
 def _base(name: str, is_package: bool, node: ast.ImportFrom) -> str:
@@ -384,25 +387,6 @@ def _base(name: str, is_package: bool, node: ast.ImportFrom) -> str:
     parts = name.split(".")
     above = parts[: len(parts) - node.level + (1 if is_package else 0)]
     return ".".join([*above, *([node.module] if node.module else [])])
-
-
-def _bindings(tree: ast.AST) -> Iterator[str]:
-    """Every binding of every name in any scope."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name
-        elif isinstance(node, (ast.Global, ast.Nonlocal)):
-            yield from node.names
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
 
 
 def _objects(tree: ast.AST) -> set[str]:
@@ -414,7 +398,7 @@ def _objects(tree: ast.AST) -> set[str]:
         if isinstance(node.value, ast.Call)
         if not (isinstance(node.value.func, ast.Name) and node.value.func.id == "__import__")
     )
-    bound = Counter(_bindings(tree))
+    bound = Counter(bindings(tree))
     return {name for name in bound if made[name] == bound[name]} | {"self", "cls"}
 
 
@@ -425,16 +409,10 @@ def _docstrings(tree: ast.AST) -> Iterator[ast.AST]:
             yield node.value
 
 
-def _literal(value: int) -> bytes:
-    return str(value).encode()
+def _literal(value: Value) -> bytes:
+    return repr(value).encode()
 
 
 def _line_ends(text: bytes) -> bytes:
     ends = text.count(b"\n")
     return b" \\\n" * ends if ends else b""
-
-
-def _edited(text: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

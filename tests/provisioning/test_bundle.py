@@ -86,10 +86,10 @@ def test_a_module_that_does_not_compile_is_named(tmp_path):
     assert "SyntaxError" in str(caught.value.fields["reason"])
 
 
-def test_tracebacks_on_the_node_show_the_path_in_the_project(tmp_path):
+def test_tracebacks_on_the_node_name_the_module(tmp_path):
     code = build(settings(), tmp_path, Redactor())["/lib/firmware/node/main.mpy"]
 
-    assert b"firmware/node/main.py" in code
+    assert b"firmware.node.main" in code
     assert str(firmware_root()).encode() not in code
 
 

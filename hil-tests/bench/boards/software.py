@@ -16,9 +16,19 @@ from provisioning import bundle
 from provisioning.errors import BoardError, ProgramError
 from provisioning.folding import Source, fold
 from provisioning.redaction import Redactor
+from provisioning.shortening import shorten
 
 ROOT = Path(__file__).resolve().parents[3]
 OVERLAY = Path(__file__).resolve().parents[1] / "overlay"
+
+PORT_KEYWORDS = (
+    *("id", "mode", "pull", "value", "alt", "drive", "hold", "handler", "trigger", "hard", "wake", "priority"),
+    *("atten", "freq", "duty", "duty_u16", "duty_ns", "invert", "callback", "period", "timeout", "scl", "sda"),
+    *("baudrate", "polarity", "phase", "bits", "parity", "stop", "firstbit", "sck", "mosi", "miso", "tx", "rx"),
+    *("timeout_char", "rxbuf", "txbuf", "flow", "addr", "memaddr", "nbytes", "buf", "addrsize", "n", "bpp", "timing"),
+    *("pin", "pins", "level", "key", "name", "interface", "ssid", "required", "write", "maxtime"),
+)
+"""Arguments that programs may pass by keyword to what the ports have and the overlay stands in for (machine docs)."""
 
 
 def cache_directory() -> Path:
@@ -40,12 +50,12 @@ def compile_file(source: Path, name: str) -> bytes:
 
 
 def compile_overlay(directory: Path) -> None:
-    """Compile the bench's device code into `directory`; tracebacks name its files without a path."""
+    """Compile the bench's device code into `directory`; tracebacks show the names of its modules."""
     directory.mkdir(parents=True, exist_ok=True)
     sources = [source for source in sorted(OVERLAY.glob("*.py")) if source.name != "__init__.py"]
-    texts = fold({source.stem: Source(source.read_bytes()) for source in sources})
+    texts = shorten(fold({source.stem: Source(source.read_bytes()) for source in sources}), PORT_KEYWORDS)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        codes = pool.map(lambda item: _compile(item[1], f"{item[0]}.py"), texts.items())
+        codes = pool.map(lambda item: _compile(item[1], item[0]), texts.items())
         for name, code in zip(texts, codes, strict=True):
             (directory / f"{name}.mpy").write_bytes(code)
 
@@ -61,7 +71,7 @@ def compile_firmware(board: str, profile: str, region: str = "EU868", *, root: P
 
 def _compile(text: bytes, name: str) -> bytes:
     try:
-        return bundle.compile_text(text, Path(name), cache_directory(), Redactor())
+        return bundle.compile_text(text, name, cache_directory(), Redactor())
     except (ProgramError, BoardError) as error:
         raise _told(error) from None
 

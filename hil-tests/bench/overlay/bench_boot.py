@@ -16,7 +16,6 @@ import bench_bus
 import bench_flash
 import bench_modules
 import bench_ops as ops
-import bench_ports
 import bench_time
 import ds18x20
 import neopixel
@@ -28,13 +27,14 @@ def start():
     """Become the board; argv: descriptor of the bus, flash file, counter file."""
     bus = bench_bus.Bus(int(sys.argv[1]))
     facts = json.loads(bus.call(ops.BOOT)[2])
+    port = __import__("bench_port_" + facts["mcu"]).Port  # now: the root directory will be another one
     bus.base = facts["base_us"]
     bus.lease = 0
     frame = struct.pack(ops.REQUEST, 0xFFFF, ops.POWER_CUT, 0, 0, bus.now)
     place = (facts["files_offset"], facts["files_bytes"])
     flash = bench_flash.Flash(sys.argv[2], sys.argv[3], place, bus.stream, frame)
     mount(flash)
-    install(bus, facts)
+    install(bus, facts, port)
     bus.post(ops.START)
     try:
         run("boot.py", bus)
@@ -60,9 +60,8 @@ def mount(flash):
     sys.argv[:] = []
 
 
-def install(bus, facts):
+def install(bus, facts, port):
     """Fill sys.modules, which wins over built-in modules and files alike."""
-    port = bench_ports.PORTS[facts["mcu"]]
     port.soft_bus = staticmethod(bench_modules.soft_bus(facts["wires"]))
     clock = [facts["clock_offset_s"]]
     modules = sys.modules

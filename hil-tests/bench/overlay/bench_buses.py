@@ -1,6 +1,6 @@
 """`machine.I2C`, `SPI` and `UART` of a virtual board: whole transfers travel to the bench.
 
-Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_ports`.
+Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_port_*`.
 """
 
 import io

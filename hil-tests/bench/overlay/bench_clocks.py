@@ -1,6 +1,6 @@
 """`machine.Timer`, `RTC` and `WDT` of a virtual board, in bench time.
 
-Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_ports`.
+Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_port_*`.
 """
 
 import struct

@@ -1,6 +1,6 @@
 """`machine.Pin`, `ADC` and `PWM` of a virtual board: pins end in the bench instead of silicon.
 
-Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_ports`.
+Names and constants follow ports/esp32 and ports/rp2 of MicroPython 1.29; what differs is in `bench_port_*`.
 """
 
 import struct
