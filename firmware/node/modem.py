@@ -131,6 +131,7 @@ class ModemMac:
         if now_ms < self._next_ms:
             raise JoinWait(self._next_ms - now_ms)
         modem = self._modem
+        modem.begin()
         if modem.unsure:
             self._review()
             if self.joined:
@@ -156,6 +157,7 @@ class ModemMac:
     def send(self, port, data, now_ms, confirmed=False):
         """Begin an uplink; gives the attempt to carry out. Raises NotJoined, PayloadTooLong, Wait, RadioError."""
         modem = self._modem
+        modem.begin()
         if modem.unsure:
             self._review()
         if not self.joined:

@@ -140,8 +140,6 @@ class Modem:
             if dialogue.status == said.DAMAGED:
                 self._uart.write(b"\r\n")  # AT_RX_ERROR: nothing was done, the modem's line is to be ended
             elif dialogue.status is not None:
-                if dialogue.status == said.RESTARTED:
-                    self.unsure = True
                 return dialogue.status
         self.unsure = True
         raise ModemSilent("no answer to " + said.name_of(command))

@@ -159,11 +159,11 @@ class Dialogue:
             self.status = RESTRICTED if self.wait_ms is not None and status != OK else status
 
     def _answer(self, text):
-        """The answer to a question: with the command's name before it, or without; an echo is not one."""
+        """The answer to a question: with the command's name before it, or without. The last line counts: an echo is
+        told before it."""
         if text.startswith(self._name + "="):
             text = text[len(self._name) + 1 :]
-        if text != "?":
-            self.value = text
+        self.value = text
 
     def _tell(self, event):
         if len(self.events) >= _EVENTS_KEPT:

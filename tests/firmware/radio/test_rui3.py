@@ -256,6 +256,33 @@ def test_duty_cycle_is_refused_with_the_time_until_it_ends(dialect):
     assert len(rig.sent()) == before + 1
 
 
+def test_modem_that_lost_its_settings_in_a_restart_is_set_up_before_the_next_uplink(joined):
+    joined.model.settings.update(ADR="0", CFM="1")
+    joined.model.restart()
+    joined.pass_s(2)
+
+    assert joined.send(20, b"x") == []
+    assert (joined.model.settings["ADR"], joined.model.settings["CFM"]) == ("1", "0")
+
+
+def test_setting_up_waits_for_the_end_of_what_the_modem_is_at(joined):
+    joined.mac.send(20, b"one", joined.now_ms)
+    joined.model.settings["ADR"] = "0"
+    joined.boot()
+    joined.start()
+
+    assert joined.model.settings["ADR"] == "1"
+    assert joined.told().count("AT+ADR=1") > 1
+
+
+def test_downlink_told_when_nobody_waits_comes_with_the_next_uplink(joined):
+    joined.model.tell("+EVT:RX_C:-38:5:MULTICAST:9:C0FFEE")
+    joined.pass_s(1)
+
+    (downlink,) = joined.send(20, b"x")
+    assert (downlink.port, downlink.data, downlink.group) == (9, bytes.fromhex("c0ffee"), 0)
+
+
 def test_room_follows_the_data_rate_and_too_much_is_refused(joined):
     assert joined.mac.room(joined.now_ms) == 242
     with pytest.raises(PayloadTooLong) as refusal:

@@ -57,6 +57,8 @@ CHOICES = {
     "DR": tuple("0123456"),
     "LINKCHECK": ("0", "1", "2"),
 }
+OF_THE_STACK = ("NJM", "BAND", "CLASS", "ADR", "DCS", "DR", "DEVEUI", "APPEUI", "APPKEY")
+"""Settings that cannot be written while a frame or a window is under way."""
 DIGITS = {"DEVEUI": 16, "APPEUI": 16, "APPKEY": 32}
 
 
@@ -125,6 +127,10 @@ class Rak3172(Part):
         if self.powered:
             self._halt()
             self._boot()
+
+    def tell(self, line: str) -> None:
+        """Say a line that nobody asked for."""
+        self._say(line)
 
     def _halt(self) -> None:
         for event in self._sending:
@@ -261,6 +267,9 @@ class Rak3172(Part):
             good = value in CHOICES[name]
         if not good:
             self._say("AT_PARAM_ERROR")
+            return
+        if name in OF_THE_STACK and self.device.busy:
+            self._say("AT_BUSY_ERROR")
             return
         changed = self.settings[name] != value
         self.settings[name] = value
