@@ -98,7 +98,10 @@ class ModemMac:
         self._version = modem.question("AT+VER=?")
         identity = self._identity
         texts = _shown(identity[:8]), _shown(identity[8:16]), binascii.hexlify(identity[16:32]).decode()
-        band = said.BANDS.split().index(self._region.NAME)
+        bands = said.BANDS.split()
+        if self._region.NAME not in bands:
+            raise ModemRefused("AT+BAND: no number for %s" % self._region.NAME)
+        band = bands.index(self._region.NAME)
         anew = modem.run(said.set_up(modem.dialogue, band, texts, self._key_known))
         if anew:
             try:

@@ -1,13 +1,17 @@
 """The modem behind the node's API: every version of its firmware, every fault it has, and a network that hears it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bench.block import counters, dev_nonces
 from bench.chips.rui3 import DIALECTS
 from firmware.lorawan.errors import DutyCycleWait, JoinWait, NoIdentity, NotJoined, PayloadTooLong, Wait
 from firmware.lorawan.ids import Eui
+from firmware.lorawan.memory_store import MemoryStore
 from firmware.lorawan.store import pack_identity
-from firmware.radio.errors import ModemSilent, RadioError
+from firmware.node.modem import ModemMac
+from firmware.radio.errors import ModemRefused, ModemSilent, RadioError
 from tests.firmware.radio.modem_rig import APP_KEY, DEV_EUI, JOIN_EUI, ModemRig
 
 
@@ -380,6 +384,15 @@ def test_echo_does_not_disturb(rig):
     assert writes(rig) == []
     assert rig.join() == ["Joined"]
     assert rig.send(20, b"x") == []
+
+
+def test_region_that_the_modem_does_not_have_is_refused_by_name():
+    rig = ModemRig()
+    rig.modem.start()
+    mac = ModemMac(rig.modem, SimpleNamespace(NAME="XX900", DEFAULT_DR=0), MemoryStore(rig.records), lambda: 0)
+
+    with pytest.raises(ModemRefused, match="XX900"):
+        mac.start(rig.now_ms)
 
 
 def test_errors_show_no_key(rig):
