@@ -21,6 +21,30 @@ STEP_BYTES = 2_048
 LARGEST_BYTES = 1_024 * 1_024
 LIFE_S = 300
 _MEASURE = b"import gc\ngc.collect()\nprint('heap', gc.mem_alloc())\n"
+_MEASURE_STACK = b"""
+import gc, machine, time
+from firmware.boards.virtual import facts
+from firmware.node.clock import Clock
+
+class Hardware:
+    def radio_spi(self):
+        return machine.SPI(facts.RADIO["spi"], baudrate=4000000)
+    def random_u32(self):
+        return 4
+    def battery_level(self):
+        return 255
+
+hardware, clock = Hardware(), Clock(time)
+gc.collect()
+before = gc.mem_alloc()
+from firmware.boards import stack_sx126x
+from firmware.lorawan.regions import eu868
+mac, radio = stack_sx126x.build(hardware, machine, facts.RADIO, clock, eu868, "/lorawan")
+mac.start(0)
+radio.start()
+gc.collect()
+print("heap", gc.mem_alloc() - before)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,18 @@ def overlay_bytes() -> int:
         board.write_files({"/main.py": _MEASURE})
         board.power_on()
         bench.run_for(1)
+        line = next(line for line in board.console.splitlines() if line.startswith("heap "))
+        return int(line.split()[1])
+
+
+def stack_bytes() -> int:
+    """What the LoRaWAN stack alone takes: class A, EU868, one SX1262, imported, built and started on a board."""
+    plan = Plan("node-1", "fill", settings={"start_delay_s": 0})
+    with tempfile.TemporaryDirectory() as scratch, Block(Path(scratch), [plan], seed=3) as block:
+        board = block.street.nodes["node-1"].board
+        board.write_files({"/main.py": _MEASURE_STACK})
+        block.switch_on()
+        block.bench.run_for(5)
         line = next(line for line in board.console.splitlines() if line.startswith("heap "))
         return int(line.split()[1])
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bench.footprint import measure
+from bench.footprint import FACTOR, measure, stack_bytes
 
 _PROFILES = ("fill", "air", "light")
 
 
 def run() -> Iterator[dict[str, Any]]:
-    """One line a profile; kB are 1000 bytes."""
+    """One line a profile, and one for the stack alone; kB are 1000 bytes."""
     for profile in _PROFILES:
         footprint = measure(profile)
         yield {
@@ -19,3 +19,10 @@ def run() -> Iterator[dict[str, Any]]:
             "equivalent_32bit_heap_kB": round(footprint.equivalent / 1000, 1),
             "rule": "(smallest heap - overlay) / 1.5",
         }
+    stack = stack_bytes()
+    yield {
+        "stack": "class A, EU868, SX1262",
+        "live_heap_64bit_bytes": stack,
+        "equivalent_32bit_heap_kB": round(stack / FACTOR / 1000, 1),
+        "rule": "live heap after import, building and start, without the overlay, / 1.5",
+    }
