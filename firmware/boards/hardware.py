@@ -82,14 +82,18 @@ class Hardware:
         if self._battery is None:
             from firmware.drivers.battery import Battery
 
+            facts = self._facts.BATTERY
+            pin = self._machine.Pin
+            if "enable_pin" in facts:  # the divider has a switch; closed for good, it draws microamperes
+                pin(facts["enable_pin"], pin.OUT, value=facts["enable"])
             adc = self._machine.ADC
-            pin = self._machine.Pin(self._facts.BATTERY["adc"])
+            tap = pin(facts["adc"])
             # ESP32: the full range; a divided battery gives up to 2.5 V. Ports without attenuators have no such name.
-            converter = adc(pin, atten=adc.ATTN_11DB) if hasattr(adc, "ATTN_11DB") else adc(pin)
+            converter = adc(tap, atten=adc.ATTN_11DB) if hasattr(adc, "ATTN_11DB") else adc(tap)
             self._battery = Battery(
                 converter,
-                self._facts.BATTERY["r_top_ohm"],
-                self._facts.BATTERY["r_bottom_ohm"],
+                facts["r_top_ohm"],
+                facts["r_bottom_ohm"],
                 self._facts.ADC_FULL_SCALE_UV,
                 config.calibration.get("battery_permille", 1000),
             )

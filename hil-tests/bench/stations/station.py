@@ -21,11 +21,12 @@ from bench.chips.a02yyuw import A02YYUW
 from bench.chips.ads1115 import ADS1115
 from bench.chips.alphasense import NO2_B43F, OX_B431, Cell, CellKind, Label
 from bench.chips.am312 import AM312
+from bench.chips.axp192 import AXP192
 from bench.chips.battery import Battery
 from bench.chips.ds18b20 import DS18B20
 from bench.chips.opt3001 import OPT3001
 from bench.chips.part import Part, Played
-from bench.chips.ports import Line
+from bench.chips.ports import I2cPeer, Line
 from bench.chips.sht4x import SHT4x
 from bench.schedule import Schedule
 from bench.stations import expected
@@ -109,14 +110,7 @@ class Station:
         self._hold_s = hold_s or HOLD_S[profile]
         self._fields = fields(profile)
         self._bursts = expected.Bursts()
-        self.battery = Battery(
-            schedule,
-            # Multiples of a wire step, so that the converter's own error of some millivolts does not show.
-            world.quantity(f"{self.name}/battery", 3_400, 4_100, step=20, hold_s=(600, 7_200)),
-            r_top_ohm=facts.BATTERY["r_top_ohm"],
-            r_bottom_ohm=facts.BATTERY["r_bottom_ohm"],
-        )
-        self.harness.adc[facts.BATTERY["adc"]] = self.battery
+        self.battery = self._add_battery()
         build = {"fill": self._build_fill, "air": self._build_air, "light": self._build_light}[profile]
         build()
         module_power = self._add_radio(air)
@@ -258,7 +252,7 @@ class Station:
         )
         climate = SHT4x(self._schedule, temperature, self._quantity("humidity", 200, 940), powered=False)
         self.parts |= {"electrodes": adc, "climate": climate}
-        self.harness.i2c[self._facts.I2C["id"]] = [adc, climate]
+        self._on_i2c(adc, climate)
         self.settings = {
             "calibration": {
                 "no2": _label_settings(NO2_LABEL),
@@ -279,7 +273,7 @@ class Station:
             powered=False,
         )
         self.parts |= {"illuminance": light, "motion": motion}
-        self.harness.i2c[self._facts.I2C["id"]] = [light]
+        self._on_i2c(light)
         self.harness.inputs[self._facts.PIR_PIN] = motion.line
         self.settings = {"calibration": {}, "dim_percent": DIM_PERCENT}
 
@@ -294,14 +288,31 @@ class Station:
             rhythm=self.name,  # one station's surroundings change together, so few samples fall across a step
         )
 
+    def _on_i2c(self, *chips: I2cPeer) -> None:
+        self.harness.i2c.setdefault(self._facts.I2C["id"], []).extend(chips)
+
+    def _add_battery(self) -> Battery | AXP192:
+        """The battery behind a divider, or behind the power management chip that measures it."""
+        # Multiples of a wire step, so that the converter's own error of some millivolts does not show.
+        voltage = self._world.quantity(f"{self.name}/battery", 3_400, 4_100, step=20, hold_s=(600, 7_200))
+        facts = self._facts.BATTERY
+        if "pmu" in facts:
+            chip = AXP192(self._schedule, voltage, powered=False)
+            self._on_i2c(chip)
+            self.harness.powered.append(chip)
+            return chip
+        divided = Battery(self._schedule, voltage, r_top_ohm=facts["r_top_ohm"], r_bottom_ohm=facts["r_bottom_ohm"])
+        self.harness.adc[facts["adc"]] = divided
+        return divided
+
     def _add_radio(self, air: Air) -> Line | None:
         """Put the radio on its pins; gives the line that supplies its module, where the board has one."""
         self.radio, supplies = fit_radio(
             self._facts.RADIO, self._schedule, air, self.name, self._world.seed, self.harness
         )
         module_power = supplies.get("module_power")
-        supply = self.radio if module_power is None else Rail(self._schedule, [self.radio], module_power, 1)
-        self.harness.powered.append(supply)
+        switch = self.battery.ldo2 if isinstance(self.battery, AXP192) else module_power
+        self.harness.powered.append(self.radio if switch is None else Rail(self._schedule, [self.radio], switch, 1))
         return module_power
 
     def _add_rail(self, module_power: Line | None) -> Rail:

@@ -1,0 +1,1 @@
+"""Heltec WiFi LoRa 32 V3: ESP32-S3 with SX1262."""
