@@ -15,5 +15,5 @@ def forget(*names):
         if package in sys.modules:
             try:
                 delattr(sys.modules[package], leaf)
-            except AttributeError:
-                pass
+            except (AttributeError, KeyError):  # the latter on MicroPython
+                pass  # folded away at deployment, or never loaded
