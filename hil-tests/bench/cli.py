@@ -9,6 +9,7 @@ import rich_click as click
 _COMMANDS = {
     "demo": ("bench.demo.command", "demo"),
     "board": ("bench.boards.command", "board"),
+    "air": ("bench.air.command", "air"),
     "server": ("bench.server.command", "server"),
 }
 

@@ -1,7 +1,8 @@
 """The test house: a device under test, a gateway and a network server in one air, and the hands of a tester.
 
 The device is the real MAC and the real SX1262 driver on the chip's model. A tester lets the server talk
-(`server_says`), or takes its place in the windows of one uplink (`answer_with`), with frames that no honest server would send.
+(`server_says`), or takes its place in the windows of one uplink (`answer_with`), with frames
+that no server would send.
 """
 
 from __future__ import annotations

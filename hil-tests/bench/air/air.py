@@ -34,6 +34,9 @@ DEFAULT_LOSS_DB = 105.0
 """Between antennas of which nothing is known: a node some hundred metres from its gateway."""
 FADING_DB = 1.0
 """Standard deviation of the level from frame to frame."""
+NO_WINDOW = "no receive window was open"
+JUST_MISSED_US = 900_000
+"""Less than what lies between RX1 and RX2, so that a frame is never said to have missed the other window."""
 
 
 class NodeRadio(Protocol):
@@ -99,6 +102,7 @@ class Air:
         self._losses: dict[frozenset[str], float] = {}
         self._positions: dict[str, tuple[float, float]] = {}
         self._doomed: dict[str, int] = {}
+        self._closed_us: dict[str, int] = {}
         self._loss_chance = 0.0
         self.records: list[FrameRecord] = []
 
@@ -154,8 +158,17 @@ class Air:
         self.close_window(radio)
         window = _Window(radio, tuning, self._schedule.now_us)
         self._windows[radio.name] = window
+        self._note_late(window)
         for flight in tuple(self._flights):
             self._try_lock(window, flight)
+
+    def _note_late(self, window: _Window) -> None:
+        """Tell of a frame that was over shortly before this window opened: a clock that runs slow looks like this."""
+        for flight in self._flights:
+            late_us, unheard = window.opened_us - flight.frame.start_us, flight.record.unheard
+            missed = unheard.get(window.radio.name) == NO_WINDOW and late_us < JUST_MISSED_US
+            if missed and window.tuning.mismatch(flight.frame) is None:
+                unheard[window.radio.name] = f"{NO_WINDOW}: it opened {late_us / 1000:.1f} ms after the frame had begun"
 
     def close_window(self, radio: NodeRadio) -> None:
         """The radio listens no more; a frame it was following is lost."""
@@ -163,6 +176,7 @@ class Air:
         if window is None:
             return
         window.open = False
+        self._closed_us[radio.name] = self._schedule.now_us
         if window.locked is not None:
             window.locked.record.unheard[radio.name] = "receiver switched off in the middle of the frame"
 
@@ -216,7 +230,12 @@ class Air:
         for name in self._nodes:
             if name == flight.frame.sender or name in flight.record.heard or name in flight.record.unheard:
                 continue
-            flight.record.unheard[name] = "no receive window was open"
+            flight.record.unheard[name] = NO_WINDOW + self._just_missed(name, flight.frame)
+
+    def _just_missed(self, name: str, frame: Transmission) -> str:
+        """What to add when a window closed shortly before: a clock that runs fast looks like this."""
+        gap_us = frame.start_us - self._closed_us.get(name, -JUST_MISSED_US)
+        return f": it had closed {gap_us / 1000:.1f} ms before the frame" if 0 <= gap_us < JUST_MISSED_US else ""
 
     # A node
 

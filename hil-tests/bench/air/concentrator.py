@@ -98,6 +98,7 @@ class Concentrator:
     ) -> None:
         self.name = name
         self.on_packet: Callable[[RxPacket], None] | None = None
+        self.powered = True
         self.received = 0
         self.transmitted = 0
         self.dropped_while_emitting = 0
@@ -127,6 +128,17 @@ class Concentrator:
         self._run += 1
         self._offset_us = self._random.randrange(COUNTER)
         self._queue.clear()
+
+    def switch_off(self) -> None:
+        """Take the power away: nothing is heard, what was queued is forgotten, requests are lost."""
+        self.powered = False
+        self.restart()
+        self._air.remove(self.name)
+
+    def switch_on(self) -> None:
+        """Give the power back."""
+        self.powered = True
+        self._air.add_gateway(self)
 
     # Up
 

@@ -129,7 +129,7 @@ class DirectLink:
 
     def _down(self, frame: Any) -> None:
         concentrator = self._concentrators.get(frame.gateway_id)
-        if concentrator is None or not self.connected:
+        if concentrator is None or not concentrator.powered or not self.connected:
             return
         ack = gw.DownlinkTxAck(gateway_id=frame.gateway_id, downlink_id=frame.downlink_id)
         sent = False
