@@ -61,6 +61,18 @@ class TestTransmit:
 
         assert 0 <= rig.clock.ticks_diff(end_us, rig.station.heard[0].end_us) < 200
 
+    @pytest.mark.parametrize(("fault", "off_us"), [(None, 0), ("lost-dio0", 1_233)])
+    def test_the_interrupt_of_tx_done_corrects_a_clock_that_runs_fast(self, fault, off_us):
+        rig = Rig127x(time=lambda schedule: HostTime(schedule, error_ppm=500))
+        rig.radio.start()
+        if fault:
+            rig.model.fail(fault)
+
+        end_us = rig.radio.transmit(exchange(12, bytes(51)))
+
+        in_ticks_us = rig.station.heard[0].end_us * 10_005 // 10_000
+        assert in_ticks_us - end_us == pytest.approx(off_us, abs=100)
+
     @pytest.mark.parametrize(
         ("eirp_dbm", "radiated_dbm"), [(16, 15.2), (2, 4.2), (19, 18.2), (20, 19.2), (21, 20.2), (22, 21.2), (30, 22.2)]
     )

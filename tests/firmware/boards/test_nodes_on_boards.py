@@ -1,4 +1,4 @@
-"""Whole nodes on virtual boards with an SX1276: they join, report what their sensors said, and go on."""
+"""Whole nodes on virtual boards with an SX1276 or an ESP32-S3: they join, report what their sensors said, and go on."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def block_with(tmp_path, board, profile):
         pytest.skip(str(missing))
 
 
-@pytest.mark.parametrize("board", ["lilygo_t3", "tbeam"])
+@pytest.mark.parametrize("board", ["lilygo_t3", "tbeam", "heltec_v3", "rak3312"])
 @pytest.mark.parametrize("profile", ["fill", "air", "light"])
 def test_node_joins_and_reports_its_sensors_past_the_service_window(tmp_path, board, profile):
     with block_with(tmp_path, board, profile) as block:
