@@ -105,6 +105,7 @@ def test_node_joins_reports_the_truth_takes_a_command_and_answers(block, dialect
     reports = [reading.decoded for reading in city.readings("node") if reading.f_port == FILL_PORT]
     assert all(report["distance"] in played for report in reports)
     assert "spatz: command seq=17 interval=60 ok" in board_of(city).console
+    assert "defect" not in board_of(city).console
 
 
 def test_node_goes_on_past_the_service_window_in_light_sleep(block):
