@@ -137,6 +137,17 @@ def test_a_block_of_link_adr_is_one_request_with_an_answer_for_each(house):
     assert set(used(house, 6)) == {868_100_000, 868_300_000}
 
 
+def test_a_block_of_link_adr_may_pass_through_an_empty_mask(house):
+    block = b"".join(
+        link_adr_req(dr=5, tx_power=0, channel_mask=channels, mask_control=0, nb_trans=1) for channels in (0, 0b101)
+    )
+
+    turn = house.server_says(block)
+
+    assert status(turn) == 2 * [{"ch_mask_ack": 1, "data_rate_ack": 1, "power_ack": 1}]
+    assert set(used(house, 6)) == {868_100_000, 868_500_000}
+
+
 def test_a_block_of_link_adr_with_one_bad_mask_is_refused_whole(house):
     block = b"".join(
         link_adr_req(dr=3, tx_power=0, channel_mask=channels, mask_control=control, nb_trans=1)

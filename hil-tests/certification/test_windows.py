@@ -152,3 +152,14 @@ def test_mac_commands_on_rxc_are_ignored(new_house):
     house.on_rxc(house.build(f_opts=b"\x06"))
 
     assert house.uplink().command_names == []
+
+
+def test_class_c_also_listens_between_the_end_of_its_uplink_and_rx1(new_house):
+    house = new_house("C").joined()
+    house.tester_says(rx_timing_setup_req(5))
+
+    # The tester still counts from 1 s: its frame for RX2 comes 3 s before RX1 opens.
+    turn = house.answer_with(rx2=house.build(port=2, data=b"between"))
+
+    assert turn.events == []
+    assert [event.data for event in house.rest(1)] == [b"between"]
