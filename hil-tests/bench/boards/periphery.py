@@ -15,7 +15,7 @@ from bench.boards.bus import Answer, Request
 from bench.boards.harness import Harness
 from bench.boards.onewire import RESET_US, SLOT_US, OneWireLine
 from bench.boards.waits import Arrival, Pulse, Wait
-from bench.chips.ports import I2cPeer, Nak, SpiPeer, UartPeer
+from bench.chips.ports import ForbiddenUse, I2cPeer, Nak, SpiPeer, UartPeer
 from bench.overlay import bench_ops as ops
 from bench.schedule import Event, Schedule
 
@@ -249,7 +249,10 @@ class Periphery:
 
     def _spi(self, request: Request) -> Answer:
         out = bytes((OPEN_SPI,)) * len(request.data)
+        freq_hz = self._spi_hz.get(request.a, 0)
         for peer in self._selected.get(request.a, ()):
+            if freq_hz > getattr(peer, "max_spi_hz", freq_hz):
+                raise ForbiddenUse(f"SPI({request.a}): {freq_hz} Hz is too fast for {type(peer).__name__}")
             out = peer.transfer(request.data)
         return Answer(data=out)
 
