@@ -16,13 +16,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from provisioning.errors import KeyRefused, StateError
+from provisioning.locks import one_at_a_time
 
 SCHEMA_VERSION = 1
 LOCK_PATIENCE_S = 10.0  # another `spatz` holds the file only for the length of one row
@@ -109,18 +110,26 @@ class Journal:
         """Open, or create with mode 0600. Raises StateError."""
         self.path = path
         try:
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, timeout=LOCK_PATIENCE_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._prepare()
+            with self._door():
+                path.touch(mode=0o600)
+                self._db = sqlite3.connect(path, timeout=LOCK_PATIENCE_S, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("PRAGMA foreign_keys = ON")
+                self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise StateError("journal-unusable", file=path, reason=str(error)) from None
 
     def close(self) -> None:
         """Let go of the file."""
-        self._db.close()
+        with self._door():
+            self._db.close()
+
+    def _door(self) -> AbstractContextManager[None]:
+        """Held while the file is opened and closed: SQLite does not wait for a neighbour who is just making the
+        file, or who as the last one clears away its write-ahead log; it says "database is locked" at once.
+        """
+        return one_at_a_time(self.path.parent / "locks", self.path.name, wait=True)
 
     def __enter__(self) -> Journal:
         return self

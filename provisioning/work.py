@@ -7,8 +7,6 @@ step that needs none of them costs nothing and needs no option for them.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from provisioning.board_facts import board_facts
 from provisioning.board_link import BoardLink
-from provisioning.errors import SettingsError, StateError, StepOrder, WrongBoard
+from provisioning.errors import SettingsError, StepOrder, WrongBoard
 from provisioning.journal import Device, Journal, StepRecord
 from provisioning.ports import usable_port
 from provisioning.redaction import Redactor
@@ -167,21 +165,3 @@ class Work:
             self.release_port()
         finally:
             self.resources.close()
-
-
-@contextlib.contextmanager
-def one_at_a_time(directory: Path, name: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock named `name` in the state directory; StateError when another `spatz` holds it and `wait` is not set.
-
-    The lock ends with the process, however it ends.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise StateError("node-busy", name=name) from None
-        yield
-    finally:
-        os.close(handle)

@@ -20,8 +20,9 @@ from provisioning.cli.options import (
 )
 from provisioning.cli.output import Output
 from provisioning.journal import Journal
+from provisioning.locks import one_at_a_time
 from provisioning.settings import DEFAULT_JOIN_EUI, NodeSettings, join_eui, load
-from provisioning.work import Options, Work, one_at_a_time
+from provisioning.work import Options, Work
 
 _WORK_OPTIONS = ("port", "baud", "join_timeout", "boot_drive")
 

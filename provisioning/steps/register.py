@@ -9,7 +9,8 @@ from typing import Any
 from provisioning import settings
 from provisioning.errors import SettingsError
 from provisioning.identity import check_app_key
-from provisioning.work import APP_KEY, Work, one_at_a_time
+from provisioning.locks import one_at_a_time
+from provisioning.work import APP_KEY, Work
 
 
 class Register:

@@ -187,3 +187,35 @@ class JournalHistory(RuleBasedStateMachine):
 
 JournalHistory.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
 TestJournalHistory = JournalHistory.TestCase
+
+
+OPEN_AND_CLOSE = """
+import sys
+from pathlib import Path
+from provisioning.journal import Journal
+
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(10):
+    with Journal(Path(sys.argv[1])):
+        pass
+"""
+
+
+def test_several_that_open_and_close_a_new_journal_at_the_same_moment_do_not_lock_one_another_out(tmp_path):
+    neighbours = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AND_CLOSE, tmp_path / "journal.db"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for neighbour in neighbours:
+        assert neighbour.stdout.readline() == "ready\n"
+
+    ends = [neighbour.communicate("go\n", timeout=60)[1] for neighbour in neighbours]
+
+    assert [neighbour.returncode for neighbour in neighbours] == [0] * 6, ends
