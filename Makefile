@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
+# Most tests wait for real processes at real speed: two at a time use the time well, even on two cores.
+WORKERS ?= 2
 
 .PHONY: help demo test check format bench soak docs payload clean
 
@@ -13,7 +15,7 @@ demo: .prepare ## a city block without hardware: sensors, radio, gateway, server
 	@$(BIN)/spatz-bench demo $(ARGS)
 
 test: .prepare ## unit tests, real-part tests and the bench scenarios
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .prepare ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check .

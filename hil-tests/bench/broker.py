@@ -49,6 +49,7 @@ class Broker:
         self._max_queued_messages = max_queued_messages
         self._extra = tuple(extra)
         self._process: subprocess.Popen[bytes] | None = None
+        self._reserved: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -83,11 +84,15 @@ class Broker:
             port = self.port or _free_port()
             if self._start_on(program, port):
                 self.port = port
+                self._release()
                 return
         raise BrokerError(f"mosquitto did not start on {HOST}; its reason is in {self.log_file}")
 
     def stop(self) -> None:
-        """Stop: connections break, sessions are forgotten, the port refuses. Harmless when stopped."""
+        """Stop: connections break, sessions are forgotten, the port refuses. Harmless when stopped.
+
+        The port stays ours: bound, but listened on by nobody, so that no neighbour takes it meanwhile.
+        """
         process, self._process = self._process, None
         if process is None:
             return
@@ -98,6 +103,7 @@ class Broker:
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
+        self._reserve()
 
     def kill(self) -> None:
         """Stop without a farewell to the clients, as a crash or a pulled plug does."""
@@ -118,6 +124,18 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._release()
+
+    def _reserve(self) -> None:
+        # mosquitto sets SO_REUSEADDR too; Linux then lets both bind as long as only one of them listens.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind((HOST, self.port))
+
+    def _release(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
     def _start_on(self, program: str, port: int) -> bool:
         config = self.root / "mosquitto.conf"

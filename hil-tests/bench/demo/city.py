@@ -91,9 +91,7 @@ class City:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.broker = Broker(self.root / "broker")
-            self.broker.start()
-            stack.callback(self.broker.stop)
+            self.broker = stack.enter_context(Broker(self.root / "broker"))
             self.server = Server(self.root, self.broker.url, self._seed)
             stack.callback(self.server.stop)
             self.gateway = Gateway(self.root / "gateway", self.broker.url, GATEWAY_ID)

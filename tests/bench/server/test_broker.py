@@ -57,3 +57,18 @@ def test_leaving_the_context_leaves_no_process_behind(tmp_path):
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_while_it_is_away_its_port_refuses_and_nobody_else_is_given_it(tmp_path):
+    with Broker(tmp_path) as broker:
+        port = broker.port
+        broker.stop()
+
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=1)
+        with socket.socket() as neighbour, pytest.raises(OSError, match="in use"):
+            neighbour.bind(("127.0.0.1", port))
+
+        broker.start()
+        assert broker.port == port
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
