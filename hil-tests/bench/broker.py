@@ -7,6 +7,7 @@ id, and stopped by it; its configuration and log lie in a directory the caller g
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -142,6 +143,8 @@ class Broker:
         config.write_text(
             "\n".join(
                 (
+                    # As root it would become the user mosquitto and could not read what lies in our directory.
+                    f"user {getpass.getuser()}",
                     f"listener {port} {HOST}",
                     "allow_anonymous true",
                     "persistence false",
