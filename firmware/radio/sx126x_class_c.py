@@ -1,74 +1,8 @@
-"""The SX126x of a class C node: it listens whenever it does not transmit and has no other window open."""
+"""The SX126x of a class C node."""
 
-from .port import Heard
+from .listening import Listening
 from .sx126x import SX1262
-from .windows import symbol_us, window_us
-
-_STEP_MS = 20  # between two looks while listening inside an exchange
-_GUARD_US = 35_000  # listening ends so long before the next window, for tuning
-_KEPT = 4  # frames kept for `poll` from inside an exchange
 
 
-class SX1262ClassC(SX1262):
-    """`listen(window)` starts continuous reception, `poll()` gives what came in. `carry_out` listens in its pauses too.
-
-    An exchange says in `rxc` where to listen meanwhile; None: nowhere, as in class A.
-    """
-
-    def __init__(self, spi, cs, busy, dio1, reset, clock, radio_facts):
-        super().__init__(spi, cs, busy, dio1, reset, clock, radio_facts)
-        self._rxc = None
-        self._kept = []
-
-    def listen(self, window):
-        """Receive on `window.freq_hz`, `sf`, `bw_hz` until the next other call than `poll`."""
-        self._wake()
-        self._ready()
-        self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
-        self._receive(0, 0)
-
-    def poll(self):
-        """The next frame heard (`Heard` with window 0), or None. Frames of an exchange's pauses come first."""
-        if self._kept:
-            return self._kept.pop(0)
-        return self._look()
-
-    def carry_out(self, exchange):
-        """As `SX1262.carry_out`, and listening on `exchange.rxc` before, between and after the windows."""
-        self._rxc = exchange.rxc
-        heard = super().carry_out(exchange)
-        if heard is not None:
-            heard.frame = memoryview(bytes(heard.frame))  # the buffer is needed again at once
-        if exchange.rxc is not None:
-            self.listen(exchange.rxc)
-        return heard
-
-    def _listen(self, window, end_us, number):
-        if self._rxc is not None:
-            self._overhear(window, end_us)
-        return super()._listen(window, end_us, number)
-
-    def _overhear(self, window, end_us):
-        """Listen on RXC until it is time for `window`; a frame under way then is lost to it (chapter 15)."""
-        clock = self._clock
-        offset_us, _ = window_us(window.sf, window.bw_hz, self.rx_error_us)
-        until_us = clock.ticks_add(end_us, 1000 * window.delay_ms + offset_us - _GUARD_US)
-        worth_us = 12 * symbol_us(self._rxc.sf, self._rxc.bw_hz)  # less than a preamble is not worth the tuning
-        if clock.ticks_diff(until_us, self._ticks_us()) < worth_us:
-            return
-        self.listen(self._rxc)
-        while clock.ticks_diff(until_us, self._ticks_us()) > 0:
-            clock.sleep_ms(_STEP_MS)
-            heard = self._look()
-            if heard is not None and len(self._kept) < _KEPT:
-                self._kept.append(Heard(bytes(heard.frame), heard.rssi_dbm, heard.snr_db_x4, 0))
-
-    def _look(self):
-        irq = self._irq()
-        if not self._sound(irq):
-            if irq:
-                self._clear_irq()
-            return None
-        heard = self._read_frame(0)
-        self._clear_irq()
-        return heard
+class SX1262ClassC(Listening, SX1262):
+    """As `SX1262`, with `listen(window)` and `poll()`."""

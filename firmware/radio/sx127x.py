@@ -198,14 +198,14 @@ class SX1276(Transceiver, RegisterBus):
 
     def _send(self, _patience_ms):
         """The chip has no time-out of its own here; `transmit` watches."""
-        self._write(_REG_IRQ_FLAGS, 0xFF)
+        self._clear_irq()
         self._write(_REG_DIO_MAPPING_1, _DIO0_TX_DONE)
         self._mode(_TX)
 
     # Receiving
 
     def _receive(self, length_us, symbol_us):
-        self._write(_REG_IRQ_FLAGS, 0xFF)
+        self._clear_irq()
         self._write(_REG_DIO_MAPPING_1, _DIO0_RX_DONE)
         symbols = max(-(-length_us // symbol_us), _SYMBOLS_MIN) if length_us else 0
         self._single = 0 < symbols <= _SYMBOLS_MAX
@@ -222,6 +222,9 @@ class SX1276(Transceiver, RegisterBus):
         if self._single or self._read(_REG_MODEM_STAT) & _STAT_SIGNAL:
             irq |= _IRQ_BEGUN
         return irq
+
+    def _clear_irq(self):
+        self._write(_REG_IRQ_FLAGS, 0xFF)
 
     def _read_frame(self, number):
         snr_db_x4 = self._read(_REG_PACKET_SNR)

@@ -6,6 +6,9 @@ The end of the transmission, from which both windows count, is computed: instant
 on air. The interrupt of TxDone may only correct it to an earlier instant, because a handler can be late, never early.
 Garbage is collected while the chip transmits, and before both windows are closed again only if the heap is full.
 
+An exchange is a generator, `steps`, that gives how many milliseconds to wait before it goes on: `carry_out` blocks for
+them, `firmware.lorawan.device_async` lets other tasks run. What has to be precise waits by itself inside.
+
 A chip's class gives the steps:
 
     _wake()                 out of sleep, settings as before
@@ -35,7 +38,7 @@ except ImportError:
 
 _TXDONE_TOLERANCE_US = const(2_000)  # two crystals disagree by less over the longest frame
 _TX_PATIENCE_MS = const(200)  # beyond the time on air
-_PREPARE_MS = const(25)  # before a window: start of the clock and about ten commands
+_PREPARE_MS = const(30)  # before a window: start of the clock, about ten commands, and who wakes us may be late
 _POLL_MS = const(2)
 _HEADER_SYMBOLS = const(25)  # preamble 8, sync word 4.25, header 8; and some
 
@@ -67,19 +70,39 @@ class Transceiver:
 
     def carry_out(self, exchange):
         """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
+        return self._wait_through(self.steps(exchange))
+
+    def transmit(self, exchange):
+        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the radio awake."""
+        return self._wait_through(self._transmission(exchange))
+
+    def _wait_through(self, steps):
+        """Run a generator of pauses to its end; gives its result."""
+        sleep_ms = self._clock.sleep_ms
+        try:
+            while True:
+                sleep_ms(next(steps))
+        except StopIteration as end:
+            return end.value
+
+    def steps(self, exchange):
+        """`carry_out` as a generator of pauses in milliseconds; one that lasts 20 ms too long does no harm.
+
+        Close it to break the exchange off.
+        """
         threshold = _hold_collector(-1)
         try:
-            end_us = self.transmit(exchange)
-            heard = self._listen(exchange.rx1, end_us, 1)
+            end_us = yield from self._transmission(exchange)
+            heard = yield from self._window(exchange.rx1, end_us, 1)
             if heard is not None and exchange.wants(heard.frame):
                 return heard
-            return self._listen(exchange.rx2, end_us, 2)
+            return (yield from self._window(exchange.rx2, end_us, 2))
         finally:
             _hold_collector(threshold)
             self.sleep()
 
-    def transmit(self, exchange):
-        """Transmit; gives the end of the transmission in `ticks_us`. Leaves the radio awake."""
+    def _transmission(self, exchange):
+        """Give the pauses of a transmission, then its end in `ticks_us`."""
         self._wake()
         frame = exchange.frame
         self._ready()
@@ -94,6 +117,7 @@ class Transceiver:
         # Not `gc.disable()`: with a full heap that turns a pause of some milliseconds, which `rx_error_us` covers, into
         # a MemoryError. After a collection now there is no other before the heap is full.
         gc.collect()
+        yield self._left_ms(end_us)
         self._sleep_until(end_us)
         for _ in range(_TX_PATIENCE_MS // _POLL_MS):
             irq = self._irq()
@@ -101,7 +125,7 @@ class Transceiver:
                 break
             if irq & self._FAILED:
                 raise TransmitFailed("the transmission was not over in time")
-            clock.sleep_ms(_POLL_MS)
+            yield _POLL_MS
         else:
             raise TransmitFailed("TxDone did not come")
         if self._done and clock.ticks_diff(self._done_us, end_us) < _TXDONE_TOLERANCE_US:
@@ -114,30 +138,30 @@ class Transceiver:
             self._done_us = self._ticks_us()
             self._done = True
 
-    def _listen(self, window, end_us, number):
-        """One receive window, `window.delay_ms` after `end_us`; `Heard` or None."""
+    def _window(self, window, end_us, number):
+        """Give the pauses of a receive window, `window.delay_ms` after `end_us`, then `Heard` or None."""
         clock = self._clock
         offset_us, length_us = window_us(window.sf, window.bw_hz, self.rx_error_us, self._RX_START_US)
         open_us = clock.ticks_add(end_us, 1000 * window.delay_ms + offset_us)
         early_us = clock.ticks_diff(open_us, self._ticks_us()) - 1000 * _PREPARE_MS
         if early_us > 0:
-            clock.sleep_ms(early_us // 1000)
+            yield early_us // 1000
         elif -early_us > length_us + 1000 * _PREPARE_MS:
             return None  # a frame in the first window lasted into the second
         self._ready()
         self._tune(window.freq_hz, window.sf, window.bw_hz, 255, 0, 1)
         self._sleep_until(open_us)
         self._receive(length_us, symbol_us(window.sf, window.bw_hz))
-        clock.sleep_us(length_us)
-        irq = self._wait_for_frame(window)
+        yield -(-length_us // 1000)
+        irq = yield from self._frame_end(window)
         return self._read_frame(number) if self._sound(irq) else None
 
     def _sound(self, irq):
         """Whether these interrupts mean a complete and sound frame."""
         return irq & (self._FRAME | self._SPOILT) == self._FRAME
 
-    def _wait_for_frame(self, window):
-        """The window's time is over: wait for the end of a frame that has begun; the interrupts so far."""
+    def _frame_end(self, window):
+        """The window's time is over: give the pauses until a frame that has begun ends, then the interrupts so far."""
         clock = self._clock
         begin_us = self._ticks_us()
         limit_us = longest_frame_us(window.sf, window.bw_hz)
@@ -151,17 +175,18 @@ class Transceiver:
                 return irq  # no preamble, though the timer should have ended it
             if not irq & self._HEADER and waited_us > header_us:
                 return irq  # a preamble that was none
-            clock.sleep_ms(_POLL_MS)
+            yield _POLL_MS
+
+    def _left_ms(self, when_us):
+        """Milliseconds that may be slept before `when_us`: `sleep_ms` may overshoot by a tick of the port."""
+        return max(self._clock.ticks_diff(when_us, self._ticks_us()) // 1000 - 5, 0)
 
     def _sleep_until(self, when_us):
-        """Coarse sleep, then a precise one: `sleep_ms` may overshoot by a tick of the port."""
-        clock = self._clock
-        left_us = clock.ticks_diff(when_us, self._ticks_us())
-        if left_us > 10_000:
-            clock.sleep_ms(left_us // 1000 - 5)
-            left_us = clock.ticks_diff(when_us, self._ticks_us())
+        """Coarse sleep, then a precise one."""
+        self._clock.sleep_ms(self._left_ms(when_us))
+        left_us = self._clock.ticks_diff(when_us, self._ticks_us())
         if left_us > 0:
-            clock.sleep_us(left_us)
+            self._clock.sleep_us(left_us)
 
 
 def _hold_collector(threshold):

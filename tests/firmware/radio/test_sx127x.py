@@ -24,7 +24,7 @@ def rig():
 
 
 def listening(rig, sf, *, freq_hz=868_100_000, bw_hz=125_000):
-    """A window, ready for `Transceiver._listen`; and the instant from which it counts."""
+    """A window, ready for `Transceiver._window`; and the instant from which it counts."""
     window = Window()
     window.delay_ms, window.freq_hz, window.sf, window.bw_hz = 1_000, freq_hz, sf, bw_hz
     rig.radio._wake()
@@ -203,7 +203,7 @@ class TestWindows:
                     on_air(start_us, b"\x60 yes", "station", region_hz, 7, bw_hz, iq_inverted=True, crc_on=False)
                 )
 
-                heard = rig.radio._listen(window, end_us, 1)
+                heard = rig.radio._wait_through(rig.radio._window(window, end_us, 1))
 
                 assert heard is not None, (bw_hz, late_us, rig.air.records[-1].unheard)
                 assert rig.model.remarks == set()
@@ -213,7 +213,7 @@ class TestWindows:
         rig.radio.rx_error_us = 300_000
         window, end_us = listening(rig, 7, freq_hz=923_300_000, bw_hz=500_000)
 
-        assert rig.radio._listen(window, end_us, 1) is None
+        assert rig.radio._wait_through(rig.radio._window(window, end_us, 1)) is None
 
         assert rig.clock.ticks_diff(rig.clock.ticks_us(), end_us) < 1_000_000 + 320_000
 

@@ -1,11 +1,12 @@
-"""The class C driver: it listens whenever nothing else is to be done."""
+"""The class C drivers: they listen whenever nothing else is to be done."""
 
 import pytest
 
 from bench.air.transmission import on_air
 from firmware.lorawan.exchange import Window
 from firmware.radio.sx126x_class_c import SX1262ClassC
-from tests.firmware.radio.rig import Rig, exchange
+from firmware.radio.sx127x_class_c import SX1276ClassC
+from tests.firmware.radio.rig import Rig, Rig127x, exchange
 
 RXC_HZ = 869_525_000
 
@@ -16,9 +17,10 @@ def rxc(sf=9, freq_hz=RXC_HZ):
     return window
 
 
-@pytest.fixture
-def rig():
-    rig = Rig(driver=SX1262ClassC)
+@pytest.fixture(params=[(Rig, SX1262ClassC), (Rig127x, SX1276ClassC)], ids=["sx1262", "sx1276"])
+def rig(request):
+    bench, driver = request.param
+    rig = bench(driver=driver)
     rig.radio.start()
     return rig
 
@@ -78,6 +80,18 @@ def test_both_windows_still_work_beside_listening(rig, sf):
 
         assert heard is not None, rig.air.records[-1].unheard
         assert (bytes(heard.frame), heard.window) == (b"\x60 answer", window)
+
+
+def test_looking_while_a_frame_comes_in_does_not_lose_it(rig):
+    rig.radio.listen(rxc())
+    frame = broadcast(rig, bytes(40))
+
+    heard = None
+    while heard is None and rig.schedule.now_us < frame.end_us + 20_000:
+        rig.clock.sleep_ms(1)
+        heard = rig.radio.poll()
+
+    assert bytes(heard.frame) == bytes(40)
 
 
 def test_an_exchange_without_rxc_is_one_of_class_a(rig):
