@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from gateway import logs
+from gateway.clock import Clock
 from gateway.errors import SettingsError, SpoolError
 from gateway.settings import Settings, load
 
@@ -42,7 +43,7 @@ def main() -> None:
 def check(config: Path) -> None:
     """Say what is wrong with a settings file, and where."""
     settings = _load(config)
-    sources = ", ".join(f"{source.bind}" for source in settings.source)
+    sources = ", ".join(f"{source.place}" for source in settings.source)
     destinations = ", ".join(f"{one.name} ({one.server})" for one in settings.destination)
     click.echo(f"{config}: good. Sources: {sources}. Destinations: {destinations}.")
 
@@ -53,7 +54,7 @@ def run(config: Path) -> None:
     """Run the gateway until it is told to stop (SIGTERM, SIGINT). SIGHUP reads the destinations anew."""
     settings = _load(config)
     logs.configure(settings.gateway.log_level, _secrets(settings))
-    sys.exit(asyncio.run(_run(settings, config)))
+    sys.exit(asyncio.run(serve(settings, config)))
 
 
 @main.command()
@@ -189,7 +190,8 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
     return tuple(settings.resolve(name).read_text(encoding="utf-8").strip() for name in names if name)
 
 
-async def _run(settings: Settings, config: Path) -> int:
+async def serve(settings: Settings, config: Path, clock: Clock | None = None) -> int:
+    """What `run` does inside the event loop; the exit code. `clock`: the machine's, unless a test has its own."""
     # Late, so that `check` needs neither broker client nor web server.
     from gateway.daemon import Daemon, Reload
 
@@ -199,7 +201,7 @@ async def _run(settings: Settings, config: Path) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
-        await Daemon(settings).run(stop, Reload(reload, lambda: load(config)))
+        await Daemon(settings, clock).run(stop, Reload(reload, lambda: load(config)))
     except (SpoolError, OSError) as error:
         click.echo(f"spatz-gateway: {error}", err=True)
         return _EXIT_ENVIRONMENT

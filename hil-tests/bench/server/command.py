@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import logging
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
+from bench.server.eventlog import EventFile
 from bench.server.mqtt import MqttSettings
 from bench.server.service import Service
 from bench.server.settings import Settings
@@ -46,6 +48,11 @@ EXIT_ENVIRONMENT = 3
     "--known-gateways-only", is_flag=True, help="Drop frames of gateways nobody registered, as ChirpStack does."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For identifiers and addresses.")
+@click.option(
+    "--events-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every application event there as it happens, one JSON object a line.",
+)
 def server(
     *,
     mqtt_url: str,
@@ -58,6 +65,7 @@ def server(
     session_expiry: int,
     known_gateways_only: bool,
     seed: int,
+    events_file: Path | None,
 ) -> None:
     """Run the stand-in for ChirpStack v4 until Ctrl-C.
 
@@ -80,7 +88,10 @@ def server(
             f"The API cannot listen on {grpc_bind}: {error}. Choose another port, or 0 for a free one.", err=True
         )
         sys.exit(EXIT_ENVIRONMENT)
-    with service:
+    with contextlib.ExitStack() as stack:
+        if events_file is not None:
+            service.live.listen(EventFile(stack.enter_context(events_file.open("w", encoding="utf-8"))).listen)
+        stack.enter_context(service)
         _write_secret(token_file, service.admin_token if key_kind == "admin" else service.tenant_token)
         while not stop.is_set() and not service.wait_ready(0.2):
             pass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from typing import TextIO
 
 from chirpstack_api import api
 
@@ -64,6 +66,20 @@ class EventLog:
             if inbox in self._watchers[dev_eui]:
                 self._watchers[dev_eui].remove(inbox)
         inbox.put(None)
+
+
+class EventFile:
+    """Writes every event into a text file: {"kind", "dev_eui", "at_us", "body": as ChirpStack publishes it}."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def listen(self, output: Output, now_us: int) -> None:
+        """A listener of the live server."""
+        if isinstance(output, AppEvent):
+            head = json.dumps({"kind": output.kind, "dev_eui": output.dev_eui, "at_us": now_us})
+            self._file.write(f'{head[:-1]}, "body": {events.to_json(output.message)}}}\n')
+            self._file.flush()
 
 
 class Watch:
