@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ _MISC_INTERVAL_S = 1.0
 _RECEIVE_MAXIMUM = 50
 
 OnMessage = Callable[[str, bytes], None]
+OnDelivery = Callable[[str, bytes, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,28 @@ class Will:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """For a consumer that must not miss a message: the broker keeps subscriptions and messages for `expiry_s` seconds
+    after a loss of the connection, and `on_delivery` gets every message with a number that it acknowledges itself
+    (`Connection.acknowledge`); until then the message is the broker's and comes again. At most `receive_maximum` are
+    unacknowledged.
+    """
+
+    expiry_s: int
+    on_delivery: OnDelivery
+    receive_maximum: int
+
+
 class Connection:
     """Use `Connection.open`. `closed` ends with a word on why."""
 
-    def __init__(self, broker: Broker, will: Will, on_message: OnMessage) -> None:
+    def __init__(self, broker: Broker, will: Will, on_message: OnMessage, session: Session | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._broker = broker
         self._on_message = on_message
+        self._session = session
         self._connected: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._publishing: dict[int, tuple[float, asyncio.Future[int]]] = {}
         self._subscribing: dict[int, asyncio.Future[list[ReasonCode]]] = {}
@@ -84,6 +99,7 @@ class Connection:
             CallbackAPIVersion.VERSION2, broker.client_id, protocol=paho.MQTTv5, reconnect_on_failure=False
         )
         client.connect_timeout = _CONNECT_PATIENCE_S
+        client.manual_ack_set(self._session is not None)
         client.will_set(will.topic, will.payload, qos=1, retain=True)
         if broker.username:
             client.username_pw_set(broker.username, broker.password)
@@ -101,9 +117,14 @@ class Connection:
         return client
 
     @classmethod
-    async def open(cls, broker: Broker, will: Will, on_message: OnMessage) -> Connection:
-        """Connect. Raises LinkLost (cannot be reached) or LinkRefused (answered no)."""
-        connection = cls(broker, will, on_message)
+    async def open(
+        cls, broker: Broker, will: Will, on_message: OnMessage, session: Session | None = None
+    ) -> Connection:
+        """Connect. With `session`, messages go to its `on_delivery` and `on_message` is not called.
+
+        Raises LinkLost (cannot be reached) or LinkRefused (answered no).
+        """
+        connection = cls(broker, will, on_message, session)
         try:
             await asyncio.to_thread(connection._connect)
             async with asyncio.timeout(_ANSWER_PATIENCE_S):
@@ -129,9 +150,13 @@ class Connection:
     def _connect(self) -> None:
         """In a worker thread: name look-up, TCP and TLS handshake block."""
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = _RECEIVE_MAXIMUM
-        broker = self._broker
-        self._client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)
+        session, broker = self._session, self._broker
+        properties.ReceiveMaximum = _RECEIVE_MAXIMUM if session is None else session.receive_maximum
+        if session is not None:
+            properties.SessionExpiryInterval = session.expiry_s
+        self._client.connect(
+            broker.host, broker.port, broker.keepalive_s, clean_start=session is None, properties=properties
+        )
         if self._abandoned.is_set():
             self._client.disconnect()
 
@@ -156,6 +181,12 @@ class Connection:
             return done
         self._publishing[info.mid] = (time.monotonic(), done)
         return done
+
+    def acknowledge(self, numbers: Iterable[int]) -> None:
+        """Tell the broker that these messages of a `Session` are ours now, in the order they came."""
+        for number in numbers:
+            if not self.closed.done():
+                self._client.ack(number, 1)
 
     async def subscribe(self, topics: list[str]) -> None:
         """Subscribe with QoS 1 and wait for the SUBACK. Raises LinkRefused, LinkLost."""
@@ -245,7 +276,10 @@ class Connection:
             answer.set_result(reasons)
 
     def _paho_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-        self._on_message(message.topic, bytes(message.payload))
+        if self._session is None:
+            self._on_message(message.topic, bytes(message.payload))
+        else:
+            self._session.on_delivery(message.topic, bytes(message.payload), message.mid if message.qos else 0)
 
     def _paho_socket_open(self, client: paho.Client, _u: Any, sock: Any) -> None:
         self._loop.call_soon_threadsafe(self._read_from, client, sock)
