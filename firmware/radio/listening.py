@@ -66,7 +66,7 @@ class Listening:
                 self._kept += (Heard(bytes(heard.frame), heard.rssi_dbm, heard.snr_db_x4, 0),)
 
     def _look(self):
-        """What is complete by now. A frame that is still coming in keeps its interrupts: clearing could lose its end."""
+        """What is complete by now. Interrupts of a frame still coming in stay: clearing could lose its end."""
         irq = self._irq()
         if not irq & self._OVER:
             return None
