@@ -5,7 +5,7 @@ carry application data only: their MAC commands are ignored, they neither answer
 """
 
 from .errors import Malformed
-from .events import Downlink
+from .events import Downlink, Pending
 from .exchange import Window
 from .frames import DataFrame
 from .mac import Mac
@@ -26,6 +26,8 @@ class ClassCMac(Mac):
         self.groups = Groups(store)
         self._rxc = Window()
         self._moved = None  # (freq_hz, data rate, start and end in ms) of a multicast session
+        self.listens = True
+        """False: behave as class A, until set again (TS009 SwitchClassReq)."""
         self._ack_until_ms = None
 
     def start(self, now_ms):
@@ -40,7 +42,7 @@ class ClassCMac(Mac):
 
     def listening(self, now_ms):
         """The continuous window of this moment (`freq_hz`, `sf`, `bw_hz`), or None without a session."""
-        if not self.joined:
+        if not self.joined or not self.listens:
             return None
         link = self._link
         freq_hz, data_rate = link.rx2_hz, link.rx2_dr
@@ -60,10 +62,9 @@ class ClassCMac(Mac):
         """Whether the region has downlinks on this frequency."""
         return self._link.plan.allows(freq_hz)
 
-    @property
-    def data_rates(self):
-        """How many data rates the device knows."""
-        return len(self._region.SPREADING_FACTORS)
+    def hears(self, data_rate):
+        """Whether the region has downlinks at this data rate, and the device can hear them."""
+        return self._link.hears(data_rate)
 
     def join(self, now_ms):
         """As `Mac.join`; nothing is heard on RXC meanwhile."""
@@ -87,9 +88,10 @@ class ClassCMac(Mac):
         return super().conclude(exchange, heard, now_ms)
 
     def hear(self, heard, now_ms):
-        """A frame on RXC: the list of events, `Downlink` or nothing.
+        """A frame on RXC: the list of events, `Downlink`, `Pending` or nothing.
 
-        After a confirmed one send something within 8 s (`send_answers` will do): it carries the acknowledgement.
+        After a confirmed one (`Pending` when it is empty) send something within 8 s, `send_answers` will do: it carries
+        the acknowledgement.
         """
         if not self.joined:
             return []
@@ -111,7 +113,7 @@ class ClassCMac(Mac):
             self._ack_until_ms = now_ms + CLASS_C_RESP_TIMEOUT_MS
         self._records.save_hot(now_ms)
         if not parts.port or parts.payload_start == parts.mic_at:
-            return []
+            return [Pending()] if parts.confirmed else []
         data = bytes(parts.decrypted(session.app_key, fcnt))
         return [Downlink(parts.port, data, parts.confirmed, False, fcnt, heard.rssi_dbm, heard.snr_db_x4)]
 

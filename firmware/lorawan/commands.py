@@ -4,7 +4,7 @@ An unknown identifier ends the list, because its length is unknown. Answers stan
 """
 
 from .events import LinkCheck, NetworkTime, SettingsChanged
-from .plan import SIZE, u24
+from .frames import u24
 
 try:
     from micropython import const
@@ -18,11 +18,12 @@ RX_PARAM_SETUP = 0x05
 DEV_STATUS = 0x06
 NEW_CHANNEL = 0x07
 RX_TIMING_SETUP = 0x08
+TX_PARAM_SETUP = 0x09
 DL_CHANNEL = 0x0A
 DEVICE_TIME = 0x0D
 
-# Bytes after the identifier, which is the index; 0xFF: unknown. Class B commands (0x10, 0x11, 0x13) and TxParamSetupReq
-# (0x09) are known by length only: a class A device in a region without dwell time ignores them (5.8, 12.2).
+# Bytes after the identifier, which is the index; 0xFF: unknown. Class B commands (0x10, 0x11, 0x13) are known by length
+# only: a class A device ignores them (12.2). So are those that the plan of the region does not take.
 _REQUEST_BYTES = b"\xff\xff\x02\x04\x01\x04\x00\x05\x01\x01\x04\xff\xff\x05\xff\xff\x01\x04\xff\x04"
 _UNKNOWN = const(0xFF)
 _KEEP = const(0x0F)  # in LinkADRReq: leave data rate or power as they are
@@ -59,6 +60,8 @@ def execute(link, commands, snr_db_x4, battery_level, asked=0, age_ms=0):
             _answer_status(link, snr_db_x4, battery_level)
         elif cid in _SETTERS:
             changed = _SETTERS[cid](link, body) or changed
+        else:
+            changed = link.plan.take(link, cid, body) or changed
     if changed:
         events.append(SettingsChanged())
     return events
@@ -94,7 +97,7 @@ def _link_adr(link, block):
     if power == _KEEP:
         power = link.power
     mask_good = bool(mask)
-    rate_good = data_rate < len(link.region.SPREADING_FACTORS) and link.plan.usable(mask or link.plan.mask, data_rate)
+    rate_good = link.plan.usable(mask or link.plan.mask, data_rate)
     power_good = power <= link.region.TX_POWER_LOWEST
     for _ in range(count):
         link.answer(LINK_ADR, mask_good | rate_good << 1 | power_good << 2)
@@ -118,7 +121,7 @@ def _rx_param_setup(link, body):
     data_rate = body[0] & 0x0F
     freq_hz = 100 * u24(body, 1)
     channel_good = link.plan.allows(freq_hz)
-    rate_good = data_rate < len(link.region.SPREADING_FACTORS)
+    rate_good = link.hears(data_rate)
     offset_good = offset < link.region.RX1_OFFSETS
     link.answer(RX_PARAM_SETUP, channel_good | rate_good << 1 | offset_good << 2)
     if not (channel_good and rate_good and offset_good):
@@ -129,35 +132,9 @@ def _rx_param_setup(link, body):
     return True
 
 
-def _new_channel(link, body):
-    channel = body[0]
-    freq_hz = 100 * u24(body, 1)
-    lowest, highest = body[4] & 0x0F, body[4] >> 4
-    own = channel < SIZE and not link.plan.is_default(channel)
-    freq_good = own and (freq_hz == 0 or link.plan.allows(freq_hz))
-    rates_good = own and (freq_hz == 0 or lowest <= highest < len(link.region.SPREADING_FACTORS))
-    link.answer(NEW_CHANNEL, freq_good | rates_good << 1)
-    if not (freq_good and rates_good):
-        return False
-    link.plan.set_channel(channel, freq_hz, body[4])
-    return True
-
-
 def _rx_timing_setup(link, body):
     link.rx_delay_s = (body[0] & 0x0F) or 1
     link.answer(RX_TIMING_SETUP)
-    return True
-
-
-def _dl_channel(link, body):
-    channel = body[0]
-    freq_hz = 100 * u24(body, 1)
-    freq_good = link.plan.allows(freq_hz)
-    exists = link.plan.is_defined(channel)
-    link.answer(DL_CHANNEL, freq_good | exists << 1)
-    if not (freq_good and exists):
-        return False
-    link.plan.set_downlink(channel, freq_hz)
     return True
 
 
@@ -165,7 +142,5 @@ _SETTERS = {
     LINK_ADR: _link_adr,
     DUTY_CYCLE: _duty_cycle,
     RX_PARAM_SETUP: _rx_param_setup,
-    NEW_CHANNEL: _new_channel,
     RX_TIMING_SETUP: _rx_timing_setup,
-    DL_CHANNEL: _dl_channel,
 }

@@ -8,6 +8,7 @@ LorawanError
     Busy                 the previous exchange was not concluded
     NotJoined            no session
     PayloadTooLong       more than the data rate takes; `.max` says what fits
+        DwellTooLong     because a transmission may last 400 ms at most
     NonceExhausted       all 65536 DevNonces are spent
     CounterExhausted     FCntUp is at its end
     Malformed            bytes that are no LoRaWAN frame
@@ -54,10 +55,18 @@ class PayloadTooLong(LorawanError):
     Send less, or `send_answers` first when the payload is no longer than `max_alone`.
     """
 
+    TEXT = "at most %d bytes fit now"
+
     def __init__(self, max_now, max_alone):
-        super().__init__("at most %d bytes fit now" % max_now)
+        super().__init__(self.TEXT % max_now)
         self.max = max_now
         self.max_alone = max_alone
+
+
+class DwellTooLong(PayloadTooLong):
+    """As `PayloadTooLong`, where no transmission may last longer than 400 ms: a higher data rate takes more."""
+
+    TEXT = "at most %d bytes fit now, because a transmission may last 400 ms"
 
 
 class NonceExhausted(LorawanError):

@@ -26,7 +26,12 @@ class Exchange:
     `frame`: PHYPayload (a view, valid until the exchange is concluded); `freq_hz`, `sf`, `bw_hz`; `power_dbm`: EIRP;
     `airtime_us`; `rx1`, `rx2`: `Window`; `rxc`: where a class C node listens in the pauses, or None. The stack owns one
     such object and fills it anew for each uplink.
+
+    `sense_first`: None, or (dBm, ms): transmit only if the channel stayed below that for so long; otherwise nothing is
+    sent, and the MAC is told by `not_sent`.
     """
+
+    sense_first = None
 
     def __init__(self, wants):
         self.frame = None

@@ -165,6 +165,11 @@ class JoinAccept:
         self.mic_valid = mic_matches(app_key.mic(clear, end), clear, end)
 
 
+def u24(data, at):
+    """Three bytes, least significant first."""
+    return data[at] | data[at + 1] << 8 | data[at + 2] << 16
+
+
 def full_fcnt(fcnt16, last):
     """The 32-bit counter that a received `fcnt16` stands for after `last` (None: nothing yet); None for a replay.
 

@@ -1,7 +1,5 @@
 """What the network has set for this session, and how the device gives it up again when nobody answers (ADR)."""
 
-from .plan import DynamicPlan
-
 try:
     from micropython import const
 except ImportError:
@@ -10,6 +8,7 @@ except ImportError:
 ADR_ACK_LIMIT = 64  # uplinks without a downlink before we ask (RP002-1.0.4 section 2.3)
 ADR_ACK_DELAY = 32  # further uplinks before each step of the back-off
 _COUNT_END = const(0xFFFF)
+_POWER_STEP_DB = const(2)  # in every region
 
 STICKY = (0x05, 0x08, 0x09, 0x0A)  # answers repeated until a class A downlink arrives (TS001-1.0.4 section 5)
 OWN_REQUESTS = (0x02, 0x0D)  # LinkCheckReq, DeviceTimeReq
@@ -22,7 +21,7 @@ class Link:
 
     def __init__(self, region):
         self.region = region
-        self.plan = DynamicPlan(region)
+        self.plan = region.Plan(region)
         self.adr = True
         self.answers = bytearray()
         self.ack_due = False
@@ -48,7 +47,7 @@ class Link:
     @property
     def eirp_dbm(self):
         """Power of the next uplink."""
-        return self.region.MAX_EIRP_DBM - self.region.TX_POWER_STEP_DB * self.power
+        return self.plan.max_eirp_dbm - _POWER_STEP_DB * self.power
 
     @property
     def wants_answer(self):
@@ -73,13 +72,27 @@ class Link:
             return
         if beyond == ADR_ACK_DELAY:
             self.power = 0
-        elif self.data_rate > self.region.DEFAULT_DR:
-            self.data_rate = self.region.LOWER_DR[self.data_rate]
+        elif self.data_rate > self.plan.lowest_dr:
+            self.data_rate -= 1
         else:
             self.nb_trans = 1
             self.plan.enable_defaults()
-        if not self.plan.usable(self.plan.mask, self.data_rate):
-            self.plan.enable_defaults()
+        self.settle()
+
+    def settle(self):
+        """After a change of channels or data rates: see to it that a channel carries the data rate."""
+        plan = self.plan
+        if plan.usable(plan.mask, self.data_rate):
+            return
+        if plan.usable(plan.mask, plan.lowest_dr):
+            self.data_rate = plan.lowest_dr
+        else:
+            plan.enable_defaults()
+            self.data_rate = max(self.data_rate, plan.lowest_dr)
+
+    def hears(self, data_rate):
+        """Whether the region has downlinks at this data rate, and we can hear them."""
+        return self.region.FIRST_RX_DR <= data_rate < len(self.region.SPREADING_FACTORS)
 
     def answer(self, *command):
         """Queue the bytes of one MAC answer."""

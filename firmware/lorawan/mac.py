@@ -20,14 +20,12 @@ from .errors import (
     Malformed,
     NonceExhausted,
     NotJoined,
-    PayloadTooLong,
 )
 from .events import Acknowledged, Downlink, Joined, JoinFailed, NotAcknowledged, Pending, Repeat, SettingsChanged
 from .exchange import Exchange
 from .join import NONCE_END, JoinState
 from .link import Link
 from .outgoing import Outgoing
-from .plan import u24
 from .records import Records
 from .session import FCNT_END, Session
 
@@ -39,6 +37,7 @@ except ImportError:
 RETRANSMIT_TIMEOUT_MS = 1_000  # 2 s +- 1 s (RP002-1.0.4 section 2.3): this, and up to
 RETRANSMIT_SPREAD_MS = 2_000  # this more at random
 
+_HOUR_MS = const(3_600_000)
 _BUFFER_BYTES = const(256)
 _OVERHEAD_BYTES = const(12)  # MHDR, FHDR without FOpts, MIC
 
@@ -151,6 +150,16 @@ class Mac:
             raise ValueError("no channel carries DR%d" % data_rate)
         self._link.data_rate = data_rate
 
+    def leave(self):
+        """Give the session up: nothing but `join` may follow. A reset before its success brings the session back."""
+        self._require_idle()
+        self._records.session = None
+
+    def set_duty_cycle(self, on):
+        """Whether the budgets of the sub-bands are kept (default: on): off for a test house only, never in the air."""
+        bands = self._region.BANDS
+        self._duty.limit_to(bands if on else [band[:2] + (_HOUR_MS,) + band[3:] for band in bands])
+
     def save(self, now_ms):
         """Store the exact counters before a planned loss of power, so that none are skipped."""
         if self._records.session is not None:
@@ -211,7 +220,7 @@ class Mac:
             data = bytes(link.answers[: link.answers_within(limit)])
         fopts_len = 0 if port == 0 else link.fill_fopts(self._fopts)
         if len(data) + fopts_len > limit:
-            raise PayloadTooLong(limit - fopts_len, limit)
+            raise link.plan.TooLong(limit - fopts_len, limit)
         length = _OVERHEAD_BYTES + fopts_len + len(data) + (port is not None)
         data_rate = link.data_rate
         airtime = self._outgoing.airtime_us(length, data_rate)
@@ -252,7 +261,7 @@ class Mac:
         return self._exchange
 
     def _payload_limit(self):
-        return self._region.MAX_PAYLOAD_BYTES[self._link.data_rate]
+        return self._link.plan.payload_bytes[self._link.data_rate]
 
     def _require_idle(self):
         if self._open:
@@ -274,7 +283,7 @@ class Mac:
             accept = frames.JoinAccept(frame, self._app_key())
         except Malformed:
             return None
-        if not accept.mic_valid or u24(accept.join_nonce, 0) == self._join.join_nonce:
+        if not accept.mic_valid or frames.u24(accept.join_nonce, 0) == self._join.join_nonce:
             return None
         return accept
 
@@ -305,11 +314,12 @@ class Mac:
         link.reset(self._outgoing.data_rate)
         if accept.rx1_dr_offset < self._region.RX1_OFFSETS:
             link.rx1_dr_offset = accept.rx1_dr_offset
-        if accept.rx2_dr < len(self._region.SPREADING_FACTORS):
+        if link.hears(accept.rx2_dr):
             link.rx2_dr = accept.rx2_dr
         link.rx_delay_s = accept.rx_delay_s
         link.plan.apply_cflist(accept.cflist)
-        self._join.conclude(u24(accept.join_nonce, 0))
+        link.settle()
+        self._join.conclude(frames.u24(accept.join_nonce, 0))
         records = self._records
         records.session = session
         records.save_nonce(now_ms)

@@ -61,6 +61,7 @@ class Outgoing:
         exchange.bw_hz = BW_UNIT_HZ * self._region.BANDWIDTHS[data_rate]
         exchange.power_dbm = eirp_dbm
         exchange.airtime_us = airtime
+        self._link.plan.limit(exchange)
 
     def join_windows(self):
         """Windows after a Join-Request: fixed delays, regional settings, whatever a former session had."""
@@ -74,6 +75,7 @@ class Outgoing:
         link = self._link
         rx1_ms = 1000 * link.rx_delay_s
         rx1_dr = self._region.RX1_DR[self.data_rate * self._region.RX1_OFFSETS + link.rx1_dr_offset]
+        rx1_dr = max(rx1_dr, link.plan.lowest_rx1_dr)
         rx1_hz = link.plan.rx1_hz(self._channel)
         self._windows(rx1_ms, rx1_ms + RX2_AFTER_RX1_MS, rx1_hz, rx1_dr, link.rx2_dr, link.rx2_hz)
 

@@ -10,8 +10,8 @@ import struct
 
 from . import store as names
 from .errors import NoIdentity, StateCorrupt
+from .frames import u24
 from .join import NONCE_BYTES
-from .plan import u24
 from .session import Session
 
 try:
@@ -36,7 +36,7 @@ class Records:
         self._link = link
         self._duty = duty
         self._join = join
-        self._tag = 0  # of the identity
+        self._tag = 0  # of the identity and the region
         self.identity = b""
         self.session = None
         self.counter_margin = 32  # frame counters covered by one write of the hot record
@@ -48,7 +48,7 @@ class Records:
             raise NoIdentity("no identity in the store: provision this device")
         if len(self.identity) not in (32, 48):
             raise StateCorrupt("record identity: %d bytes" % len(self.identity))
-        self._tag = names.crc16(self.identity)
+        self._tag = names.crc16(self.identity + self._link.region.NAME.encode())
         nonce, hot, cold = (self._store.load(name) for name in (names.NONCE, names.HOT, names.COLD))
         # Each is written before the next one exists for the first time: a gap means that a record was lost.
         if (nonce is None and hot is not None) or (hot is None and cold is not None):
@@ -109,7 +109,7 @@ class Records:
             raise StateCorrupt("record cold: %d bytes" % len(body))
         tag, number, dev_addr, skeys, offset, rx2_dr, delay_s, rx2 = struct.unpack_from(_COLD, body)
         if tag != self._tag:
-            return  # the device was given another identity since
+            return  # the device was given another identity or region since
         link = self._link
         link.rx1_dr_offset, link.rx2_dr, link.rx_delay_s = offset, rx2_dr, delay_s
         link.rx2_hz = 100 * u24(rx2, 0)
@@ -161,3 +161,4 @@ class Records:
         link.ack_due = bool(fields[8] & _ACK_DUE)
         link.plan.unpack_mask(body[_HOT_BYTES:reserve_at])
         link.answers = bytearray(body[answers_at:])
+        link.settle()  # the power may have failed between the two records

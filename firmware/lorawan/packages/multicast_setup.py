@@ -1,8 +1,8 @@
 """Remote multicast setup, TS005-1.0.0: the network gives a class C node its groups and the time to listen to them."""
 
 from ..crypto import Key
+from ..frames import u24
 from ..multicast import GROUPS, Group, group_keys
-from ..plan import u24
 
 PORT = 200
 _IDENTIFIER = 2
@@ -103,7 +103,7 @@ class MulticastSetup:
             status |= _SESSION_UNDEFINED
         if not self._mac.can_listen(freq_hz):
             status |= _FREQ_ERROR
-        if data_rate >= self._mac.data_rates:
+        if not self._mac.hears(data_rate):
             status |= _RATE_ERROR
         if status != number:
             return bytes((_CLASS_C_SESSION, status))

@@ -3,6 +3,8 @@
 Covered: DR0 to DR6 (LoRa). Not covered: DR7 (FSK), DR8 to DR11 (LR-FHSS), class B.
 """
 
+from ..dynamic_plan import DynamicPlan as Plan  # noqa: F401
+
 NAME = "EU868"
 REVISION = "RP002-1.0.4"
 
@@ -11,8 +13,6 @@ SPREADING_FACTORS = b"\x0c\x0b\x0a\x09\x08\x07\x07"
 BANDWIDTHS = b"\x01\x01\x01\x01\x01\x01\x02"
 # Largest application payload in bytes (N) without FOpts, no repeater.
 MAX_PAYLOAD_BYTES = b"\x33\x33\x33\x73\xf2\xf2\xf2"
-# ADR back-off: the data rate below each.
-LOWER_DR = b"\x00\x00\x01\x02\x03\x04\x05"
 DEFAULT_DR = 0
 
 DEFAULT_CHANNELS_HZ = (868_100_000, 868_300_000, 868_500_000)
@@ -20,6 +20,7 @@ DEFAULT_CHANNEL_DRS = 0x50  # max << 4 | min
 # Tried in turn at successive Join-Requests: the quickest first, then with more and more reach.
 JOIN_DRS = b"\x05\x04\x03\x02\x01\x00"
 
+FIRST_RX_DR = 0
 RX2_HZ = 869_525_000
 RX2_DR = 0
 # One row of RX1_OFFSETS columns for each uplink data rate; column: RX1DROffset.
@@ -35,7 +36,6 @@ RX1_DR = (
 )
 
 MAX_EIRP_DBM = 16
-TX_POWER_STEP_DB = 2
 TX_POWER_LOWEST = 7
 
 # (from Hz, below Hz, airtime in ms of any hour). What lies in none of them is never used: the alarm bands.

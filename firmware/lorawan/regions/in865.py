@@ -3,6 +3,8 @@
 Covered: DR0 to DR5 (LoRa). Not covered: DR7 (FSK), class B. The region has neither duty cycle nor dwell time.
 """
 
+from ..dynamic_plan import DynamicPlan as Plan  # noqa: F401
+
 NAME = "IN865"
 REVISION = "RP002-1.0.4"
 
@@ -11,14 +13,13 @@ SPREADING_FACTORS = b"\x0c\x0b\x0a\x09\x08\x07"
 BANDWIDTHS = b"\x01\x01\x01\x01\x01\x01"
 # Largest application payload in bytes (N) without FOpts, no repeater.
 MAX_PAYLOAD_BYTES = b"\x33\x33\x33\x73\xf2\xf2"
-# ADR back-off: the data rate below each.
-LOWER_DR = b"\x00\x00\x01\x02\x03\x04"
 DEFAULT_DR = 0
 
 DEFAULT_CHANNELS_HZ = (865_062_500, 865_402_500, 865_985_000)
 DEFAULT_CHANNEL_DRS = 0x50  # max << 4 | min
 JOIN_DRS = b"\x05\x04\x03\x02\x01\x00"
 
+FIRST_RX_DR = 0
 RX2_HZ = 866_550_000
 RX2_DR = 2
 # One row of RX1_OFFSETS columns for each uplink data rate; offsets 6 and 7 are one and two data rates up.
@@ -33,7 +34,6 @@ RX1_DR = (
 )
 
 MAX_EIRP_DBM = 30
-TX_POWER_STEP_DB = 2
 TX_POWER_LOWEST = 10
 
 # (from Hz, below Hz, airtime in ms of any hour; 0: no limit)

@@ -9,11 +9,10 @@ REGIONS = (eu868, in865)
 def test_tables_have_a_row_for_every_data_rate():
     for region in REGIONS:
         rates = len(region.SPREADING_FACTORS)
-        assert len(region.BANDWIDTHS) == len(region.MAX_PAYLOAD_BYTES) == len(region.LOWER_DR) == rates
+        assert len(region.BANDWIDTHS) == len(region.MAX_PAYLOAD_BYTES) == rates
         assert len(region.RX1_DR) == rates * region.RX1_OFFSETS
         assert max(region.RX1_DR) < rates
         assert max(region.JOIN_DRS) <= region.DEFAULT_CHANNEL_DRS >> 4 < rates
-        assert all(lower == max(rate - 1, 0) for rate, lower in enumerate(region.LOWER_DR))
 
 
 def test_every_fixed_frequency_lies_in_one_band():

@@ -1,6 +1,14 @@
-"""Channels of a dynamic plan (EU868 and its like): up to 16, which the network may add, move and mask (RP002-1.0.4)."""
+"""Channels of a dynamic plan (EU868 and its like): up to 16, which the network may add, move and mask (RP002-1.0.4).
+
+A plan also knows the limits that the region, or the network in its name, sets now: `payload_bytes` (largest application
+payload by data rate), `lowest_dr`, `lowest_rx1_dr`, `max_eirp_dbm`, and `TooLong`, the refusal of a longer payload.
+"""
 
 from array import array
+
+from .commands import DL_CHANNEL, NEW_CHANNEL
+from .errors import PayloadTooLong
+from .frames import u24
 
 try:
     from micropython import const
@@ -15,11 +23,17 @@ _HALF_CHANNEL_HZ = const(62_500)
 class DynamicPlan:
     """Frequencies, data rate ranges and the mask of enabled channels; chooses the channel of each uplink."""
 
+    TooLong = PayloadTooLong
+    lowest_dr = 0
+    lowest_rx1_dr = 0
+
     def __init__(self, region):
         self._region = region
         self._freq_hz = array("I", [0] * SIZE)  # 0: not defined
         self._downlink_hz = array("I", [0] * SIZE)  # RX1 frequency, 0: as the uplink
         self._drs = bytearray(SIZE)  # max << 4 | min
+        self.payload_bytes = region.MAX_PAYLOAD_BYTES
+        self.max_eirp_dbm = region.MAX_EIRP_DBM
         self.wait_ms = 0  # after `ready` and `choose`
         self._unused = 0  # channels not yet used in this round; 0 begins a new one
         self.mask = 0
@@ -46,6 +60,9 @@ class DynamicPlan:
     def rx1_hz(self, channel):
         """RX1 frequency after an uplink on `channel`."""
         return self._downlink_hz[channel] or self._freq_hz[channel]
+
+    def limit(self, exchange):
+        """What the region demands of a transmission beyond channel, data rate and power index: here nothing."""
 
     def ready(self, data_rate, joining, duty, airtime_us, now_ms):
         """The mask of channels on which `duty` lets `airtime_us` be sent now. `wait_ms` tells how long until one is.
@@ -88,7 +105,10 @@ class DynamicPlan:
         return channel
 
     def masked(self, mask, control, channel_mask):
-        """`mask` after one LinkADRReq, or None when it asks for something undefined (RP002-1.0.4 2.5.5)."""
+        """`mask` after one LinkADRReq, or None when it asks for something undefined (RP002-1.0.4 2.5.5).
+
+        A mask is the plan's own business; others only know that one without channels is false.
+        """
         defined = self._defined_mask()
         if control == 0 and not channel_mask & ~defined:
             return channel_mask
@@ -98,10 +118,44 @@ class DynamicPlan:
 
     def usable(self, mask, data_rate):
         """Whether `mask` leaves a channel for `data_rate`."""
-        return any(self._carries(channel, data_rate, mask) for channel in range(SIZE))
+        for channel in range(SIZE):
+            if self._carries(channel, data_rate, mask):
+                return True
+        return False
 
-    def set_channel(self, channel, freq_hz, drs):
-        """NewChannelReq: define and enable, or remove with `freq_hz` 0. The caller has checked the values."""
+    def take(self, link, cid, body):
+        """MAC commands of dynamic plans only; whether something changed."""
+        if cid == NEW_CHANNEL:
+            return self._new_channel(link, body)
+        return cid == DL_CHANNEL and self._move_downlink(link, body)
+
+    def _new_channel(self, link, body):
+        """NewChannelReq: define and enable, or remove with frequency 0."""
+        channel = body[0]
+        freq_hz = _STEP_HZ * u24(body, 1)
+        lowest, highest = body[4] & 0x0F, body[4] >> 4
+        own = len(self._region.DEFAULT_CHANNELS_HZ) <= channel < SIZE  # the others the region fixes
+        freq_good = own and (freq_hz == 0 or self.allows(freq_hz))
+        rates_good = own and (freq_hz == 0 or lowest <= highest < len(self._region.SPREADING_FACTORS))
+        link.answer(NEW_CHANNEL, freq_good | rates_good << 1)
+        if not (freq_good and rates_good):
+            return False
+        self._set_channel(channel, freq_hz, body[4])
+        return True
+
+    def _move_downlink(self, link, body):
+        """DlChannelReq: RX1 of a channel moves to another frequency."""
+        channel = body[0]
+        freq_hz = _STEP_HZ * u24(body, 1)
+        freq_good = self.allows(freq_hz)
+        exists = channel < SIZE and self._freq_hz[channel] != 0
+        link.answer(DL_CHANNEL, freq_good | exists << 1)
+        if not (freq_good and exists):
+            return False
+        self._downlink_hz[channel] = freq_hz
+        return True
+
+    def _set_channel(self, channel, freq_hz, drs):
         self._freq_hz[channel] = freq_hz
         self._downlink_hz[channel] = 0
         self._drs[channel] = drs
@@ -112,22 +166,10 @@ class DynamicPlan:
             if not self.mask:
                 self.mask = self._default_mask()
 
-    def set_downlink(self, channel, freq_hz):
-        """DlChannelReq: RX1 of `channel` moves to `freq_hz`."""
-        self._downlink_hz[channel] = freq_hz
-
-    def is_default(self, channel):
-        """Whether the region fixes `channel`, so that NewChannelReq may not touch it."""
-        return channel < len(self._region.DEFAULT_CHANNELS_HZ)
-
-    def is_defined(self, channel):
-        """Whether `channel` has a frequency."""
-        return channel < SIZE and self._freq_hz[channel] != 0
-
     def allows(self, freq_hz):
         """Whether a 125 kHz channel at `freq_hz` lies inside one of the region's sub-bands."""
-        for low, high, _ in self._region.BANDS:
-            if low <= freq_hz - _HALF_CHANNEL_HZ and freq_hz + _HALF_CHANNEL_HZ <= high:
+        for band in self._region.BANDS:
+            if band[0] <= freq_hz - _HALF_CHANNEL_HZ and freq_hz + _HALF_CHANNEL_HZ <= band[1]:
                 return True
         return False
 
@@ -139,7 +181,7 @@ class DynamicPlan:
         for at in range(0, 15, 3):
             freq_hz = _STEP_HZ * u24(cflist, at)
             if freq_hz == 0 or self.allows(freq_hz):
-                self.set_channel(channel, freq_hz, self._region.DEFAULT_CHANNEL_DRS)
+                self._set_channel(channel, freq_hz, self._region.DEFAULT_CHANNEL_DRS)
             channel += 1
 
     def pack(self):
@@ -186,11 +228,6 @@ class DynamicPlan:
             if self._freq_hz[channel]:
                 mask |= 1 << channel
         return mask
-
-
-def u24(data, at):
-    """Three bytes, least significant first."""
-    return data[at] | data[at + 1] << 8 | data[at + 2] << 16
 
 
 def _put_u24(data, at, value):
