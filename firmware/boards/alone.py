@@ -33,24 +33,26 @@ def lorawan(facts, region, store=None, class_c=False, asynchronous=False):
         from firmware.lorawan.device_async import LoRaWAN
     else:
         from firmware.lorawan.device import LoRaWAN
-    if class_c:
-        from firmware.lorawan.class_c import ClassCMac as kind
-    else:
-        from firmware.lorawan.mac import Mac as kind
-    if len(store.load(IDENTITY) or b"") == _ABP_IDENTITY_BYTES:
-        from firmware.lorawan.abp import personalised
-
-        kind = personalised(kind)
     if facts.RADIO["chip"].startswith("sx127"):
         from firmware.boards import stack_sx127x as stack
 
         if class_c:
-            from firmware.radio.sx127x_class_c import SX1276ClassC as listener
+            from firmware.boards.class_c_sx127x import KINDS
     else:
         from firmware.boards import stack_sx126x as stack
 
         if class_c:
-            from firmware.radio.sx126x_class_c import SX1262ClassC as listener
+            from firmware.boards.class_c_sx126x import KINDS
+    if class_c:
+        kind, radio = KINDS
+    else:
+        from firmware.lorawan.mac import Mac as kind
+
+        radio = None
+    if len(store.load(IDENTITY) or b"") == _ABP_IDENTITY_BYTES:
+        from firmware.lorawan.abp import personalised
+
+        kind = personalised(kind)
     clock = Clock(time)
     mac, radio = stack.build(
         _Parts(facts.RADIO),
@@ -60,7 +62,7 @@ def lorawan(facts, region, store=None, class_c=False, asynchronous=False):
         region,
         "",
         lambda region, _, random_u32, parts: kind(region, store, random_u32, parts),
-        listener if class_c else None,
+        radio,
     )
     return LoRaWAN(mac, radio, clock)
 

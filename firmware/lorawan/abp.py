@@ -2,8 +2,8 @@
 
     mac = personalised(Mac)(region, store, random_u32)
 
-Frame counters never start anew in the device's life (section 4.3.1.5), because the keys never change. So a record of its
-own, `abp` and the DevAddr in hexadecimal, says that counters for this address exist. It is written last:
+Frame counters never start anew in the device's life (section 4.3.1.5), because the keys never change. So a record of
+its own, `abp` and the DevAddr in hexadecimal, says that counters for this address exist. It is written last:
 
     nonce, hot, cold, abp<DevAddr>
 
@@ -16,7 +16,7 @@ own, `abp` and the DevAddr in hexadecimal, says that counters for this address e
 An erased store cannot be told from a new device: the network has to forget its counters then, too. Channels and receive
 windows begin as the region has them; what the network changes is stored as for a joined device.
 
-Identity record: DevEUI(8) DevAddr(4) NwkSKey(16) AppSKey(16), addresses in wire order. Nodes that join load none of this.
+Identity record: DevEUI(8) DevAddr(4) NwkSKey(16) AppSKey(16), in wire order. Nodes that join load none of this file.
 """
 
 import struct
@@ -37,7 +37,7 @@ class Personalised(NonceExhausted):
 
 
 def pack_abp_identity(dev_eui, dev_addr, nwk_skey, app_skey):
-    """The file `/lorawan/identity` of a personalised device: `Eui`, `DevAddr`, two times 16 key bytes -> framed bytes."""
+    """The file `/lorawan/identity` of a personalised device: `Eui`, `DevAddr`, twice 16 key bytes -> framed bytes."""
     return names.pack_record(abp_identity(dev_eui, dev_addr, nwk_skey, app_skey))
 
 

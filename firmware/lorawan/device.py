@@ -55,8 +55,9 @@ class LoRaWAN:
     # Calls of a program
 
     def start(self):
-        """Load what was stored and set the radio up; every other call does so by itself. Raises NoIdentity, StateCorrupt,
-        RadioError.
+        """Load what was stored and set the radio up; every other call does so by itself.
+
+        Raises NoIdentity, StateCorrupt, RadioError.
         """
         if not self._loaded:
             self.mac.start(self._clock.now_ms())
@@ -83,7 +84,7 @@ class LoRaWAN:
         return self._run(self._sending(port, data, confirmed, timeout_ms))
 
     def receive(self, timeout_ms=0):
-        """The next `Downlink`, or None after `timeout_ms`. Class A has windows only after `send`: it waits for nothing."""
+        """The next `Downlink`, or None after `timeout_ms`; class A does not wait: its windows are those of `send`."""
         return self._run(self._receiving(timeout_ms))
 
     def save(self):
@@ -214,7 +215,7 @@ class LoRaWAN:
             if not concluded:  # a RadioError, or this task was cancelled
                 self._ready = False
                 self.mac.abandon(first)
-        if getattr(first, "rxc", None) is not None:
+        if first.rxc is not None:
             self._tuned = (first.rxc.freq_hz, first.rxc.sf, first.rxc.bw_hz)
         self._take(seen)
         return seen

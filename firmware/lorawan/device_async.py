@@ -1,17 +1,14 @@
 """`device.LoRaWAN` for MicroPython's asyncio: the same calls, to be awaited.
 
-    from firmware.boards import alone
-    from firmware.lorawan.device_async import LoRaWAN
+    lorawan = alone.lorawan(facts, eu868, asynchronous=True)
 
-    async def report(lorawan):
+    async def report():
         await lorawan.join()
         await lorawan.send(1, b"hello")
 
-    lorawan = alone.lorawan(facts, eu868, device=LoRaWAN)
-
-Other tasks run until 30 ms before each receive window and while it is open; so they must not block for longer than about
-20 ms at a time, or `radio.rx_error_us` has to be raised by as much. Several tasks may call: their exchanges follow one
-another. A cancelled call breaks its exchange off.
+Other tasks run until 30 ms before each receive window and while it is open. So they must not block for longer than
+about 20 ms at a time, or `radio.rx_error_us` has to be raised by as much. Several tasks may call: their exchanges
+follow one another. A cancelled call breaks its exchange off.
 """
 
 import asyncio
