@@ -282,6 +282,8 @@ class Connection:
             self._session.on_delivery(message.topic, bytes(message.payload), message.mid if message.qos else 0)
 
     def _paho_socket_open(self, client: paho.Client, _u: Any, sock: Any) -> None:
+        # Nagle's algorithm would hold a message up to 40 ms behind an acknowledgement: too long for a receive window.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.call_soon_threadsafe(self._read_from, client, sock)
 
     def _read_from(self, client: paho.Client, sock: Any) -> None:
