@@ -63,6 +63,15 @@ def test_messages_arrive(broker: Mosquitto) -> None:
     assert heard == [(f"a/{number}", bytes(number)) for number in range(100)]
 
 
+def test_a_message_does_not_wait_for_the_acknowledgement_of_the_one_before(broker: Mosquitto) -> None:
+    async def work(connection: mqtt.Connection) -> None:
+        sock = connection._client.socket()
+        assert isinstance(sock, socket.socket)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+    with_connection(broker_at(broker.port), work)
+
+
 def test_everybody_waiting_learns_that_the_connection_is_lost(broker: Mosquitto) -> None:
     async def work(connection: mqtt.Connection) -> None:
         await connection.publish("a", b"x")
