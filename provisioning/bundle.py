@@ -15,8 +15,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+from provisioning.board_facts import board_facts
 from provisioning.errors import BoardError, ProgramError, SettingsError
 from provisioning.folding import Source, fold
 from provisioning.processes import run
@@ -32,6 +34,8 @@ MAIN_PY = b"from firmware.node.main import run\n\nrun()\n"
 CALLED_FROM_OUTSIDE = ("run",)  # by main.py
 # Left out when NODE.toml does not name them: the node has its own defaults.
 NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog")
+# What application packages there are: files of `firmware.node.packages`, with hyphens as in NODE.toml.
+NODE_PACKAGES = "firmware.node.packages"
 # Every node speaks these besides its own profile: the boot report and the answer to a command.
 COMMON_TABLES = ("status", "answer")
 
@@ -43,9 +47,33 @@ def firmware_root() -> Path:
     return Path(str(files("firmware"))).parent
 
 
-def entrances(board: str, profile: str, region: str, root: Path) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a node has beyond a class A node without packages."""
+
+    device_class: str = "A"
+    packages: tuple[str, ...] = ()
+
+    def entrances(self, board: str) -> list[str]:
+        """As `entrances`, for these."""
+        listens = self.device_class == "C"
+        if not listens and not self.packages:
+            return []
+        chip = str(board_facts(board).RADIO["chip"])
+        return [
+            *([f"firmware.boards.class_c_{chip[:5]}x", "firmware.node.listening"] if listens else []),
+            "firmware.node.serving",
+            *(f"{NODE_PACKAGES}.{_module(name)}" for name in self.packages),
+        ]
+
+
+NO_EXTRAS = Extras()
+
+
+def entrances(board: str, profile: str, region: str, root: Path, extras: Extras = NO_EXTRAS) -> list[str]:
     """The modules a node imports by name at run time; everything else follows from their imports."""
     return [
+        *extras.entrances(board),
         "firmware.node.main",
         f"firmware.boards.{board}.facts",
         f"firmware.boards.{board}.wiring",
@@ -55,13 +83,19 @@ def entrances(board: str, profile: str, region: str, root: Path) -> list[str]:
     ]
 
 
-def modules_for(board: str, profile: str, region: str, root: Path) -> list[str]:
+def modules_for(board: str, profile: str, region: str, root: Path, extras: Extras = NO_EXTRAS) -> list[str]:
     """Names of all modules a node needs, sorted; packages included."""
     if not _source(root, measure_module(profile, root)):
         raise SettingsError("profile-unknown", profile=profile, known=", ".join(known_profiles(root)))
-    waiting = entrances(board, profile, region, root)
+    waiting = entrances(board, profile, region, root, extras)
     if missing := [name for name in waiting if _source(root, name) is None]:
         raise SettingsError("module-missing", module=missing[0])
+    return reachable(waiting, root)
+
+
+def reachable(entrances: Iterable[str], root: Path) -> list[str]:
+    """Names of these modules, of all that their imports lead to, and of their packages, sorted."""
+    waiting = list(entrances)
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -149,6 +183,10 @@ def node_json(settings: NodeSettings) -> bytes:
         "calibration": settings.calibration,
         "region": settings.region,
     }
+    if settings.device_class != "A":
+        content["class"] = settings.device_class
+    if settings.packages:
+        content["packages"] = settings.packages
     for key in NODE_DEFAULTS:
         if (value := getattr(settings, key)) is not None:
             content[key] = value
@@ -157,14 +195,22 @@ def node_json(settings: NodeSettings) -> bytes:
 
 def build(settings: NodeSettings, cache: Path, redactor: Redactor, *, root: Path | None = None) -> dict[str, bytes]:
     """Path on the node -> content, in the order of writing. Compiled modules are kept in `cache` by their hash."""
-    files = software(settings.board, settings.profile, settings.region, cache, redactor, root=root)
+    extras = Extras(settings.device_class, settings.packages)
+    files = software(settings.board, settings.profile, settings.region, cache, redactor, root=root, extras=extras)
     files["/node.json"] = node_json(settings)
     files["/main.py"] = MAIN_PY
     return files
 
 
 def software(
-    board: str, profile: str, region: str, cache: Path, redactor: Redactor, *, root: Path | None = None
+    board: str,
+    profile: str,
+    region: str,
+    cache: Path,
+    redactor: Redactor,
+    *,
+    root: Path | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> dict[str, bytes]:
     """The compiled modules of a node: path on the node -> content.
 
@@ -172,7 +218,7 @@ def software(
     without code the folder is enough.
     """
     root = root or firmware_root()
-    places = {module: _place(root, module) for module in modules_for(board, profile, region, root)}
+    places = {module: _place(root, module) for module in modules_for(board, profile, region, root, extras)}
     texts = prune({module: root.joinpath(place).read_bytes() for module, place in places.items()}, CALLED_FROM_OUTSIDE)
     program = {module: Source(text, places[module].name == "__init__.py") for module, text in texts.items()}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

@@ -6,6 +6,8 @@ profile = "fill"                 # a file in firmware/payload/profiles
 report_interval_s = 900
 confirmed = false
 region = "EU868"
+class = "C"                      # optional: listens all the time, on mains
+packages = ["clock-sync"]        # optional: application packages of the LoRa Alliance
 
 [calibration]                    # whole numbers, handed to the node as they are
 empty_mm = 1500
@@ -30,7 +32,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -83,6 +85,8 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_delay_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] | None = None
     dim_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     watchdog: bool | None = None
+    device_class: Literal["A", "C"] = msgspec.field(name="class", default="A")
+    packages: tuple[Word, ...] = ()
     calibration: dict[str, Any] = {}  # checked below, with the line of the entry
     identity: Identity = Identity()
     firmware: Firmware = Firmware()

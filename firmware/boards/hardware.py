@@ -6,6 +6,8 @@ the host too.
 
 import os
 
+from firmware.node.config import BATTERY_FULL_MV, BATTERY_LOW_MV
+
 _RESET_CODES = (
     ("PWRON_RESET", 1),
     ("HARD_RESET", 2),
@@ -73,7 +75,7 @@ class Hardware:
 
     def pir(self):
         """(pin, active level) of the motion sensor. From now on the board only idles: its edges have to be counted."""
-        self._counting = True
+        self.stay_awake()
         machine = self._machine
         return machine.Pin(self._facts.PIR_PIN, machine.Pin.IN), self._facts.PIR_ACTIVE
 
@@ -113,28 +115,19 @@ class Hardware:
             if on:
                 self._clock.sleep_ms(facts["settle_ms"])
 
-    def lorawan(self, region, directory):
+    def lorawan(self, region, directory, kinds=()):
         """(MAC, radio) of this board, neither of them started; supplies that the radio needs are on.
 
-        `region`: a module of `firmware.lorawan.regions`; `directory`: where the records are.
+        `region`: a module of `firmware.lorawan.regions`; `directory`: where the records are; `kinds`: class of the MAC
+        and class of the radio, when they shall not be the stack's own.
         """
-        return self._stack.build(self, self._machine, self._facts.RADIO, self._clock, region, directory)
+        return self._stack.build(self, self._machine, self._facts.RADIO, self._clock, region, directory, *kinds)
 
     def radio_spi(self):
         """The bus of a radio chip; supplies that the radio needs are on."""
-        machine = self._machine
-        pin = machine.Pin
-        facts = self._facts.RADIO
-        for supply in ("module_power", "rf_power", "tcxo_power"):
-            if facts.get(supply) is not None:
-                pin(facts[supply], pin.OUT, value=1)
-        return machine.SPI(
-            facts["spi"],
-            baudrate=4_000_000,
-            sck=pin(facts["sck"]),
-            mosi=pin(facts["mosi"]),
-            miso=pin(facts["miso"]),
-        )
+        from firmware.boards.radio_bus import radio_spi
+
+        return radio_spi(self._machine, self._facts.RADIO)
 
     # -- the rest of the board
 
@@ -143,8 +136,20 @@ class Hardware:
         return int.from_bytes(os.urandom(4), "big")
 
     def battery_level(self):
-        """For DevStatusAns (TS001-1.0.4 section 5.5): 255, not known as a share; the voltage is in the reports."""
-        return 255
+        """For DevStatusAns (TS001-1.0.4 section 5.5): 0 external power, 1 empty to 254 full, 255 not known.
+
+        By the last measured voltage, linearly between `battery_low_mv` and `battery_full_mv` of the calibration. A
+        class C node lives on external power, whatever else is connected.
+        """
+        config = self._config
+        if config.device_class == "C":
+            return 0
+        millivolts = None if self._battery is None else self._battery.last_mv
+        if millivolts is None:
+            return 255
+        low_mv = config.calibration.get("battery_low_mv", BATTERY_LOW_MV)
+        width_mv = max(1, config.calibration.get("battery_full_mv", BATTERY_FULL_MV) - low_mv)
+        return max(1, min(254, 1 + 253 * (millivolts - low_mv) // width_mv))
 
     def free_kb(self):
         """Free flash of the file system in kB."""
@@ -156,6 +161,10 @@ class Hardware:
         self._machine.reset()
 
     # -- time
+
+    def stay_awake(self):
+        """From now on the board only idles."""
+        self._counting = True
 
     def feed(self):
         """The node is alive. Begins the watchdog once the service window is over, if the configuration wants one."""

@@ -4,12 +4,16 @@ from firmware.lorawan.mac import Mac
 from firmware.lorawan.store import FileStore
 
 
-def build(hardware, machine, facts, clock, region, directory):
-    """(MAC, radio), not started; supplies that the radio needs are on. `facts`: RADIO of the board."""
-    from firmware.radio.sx126x import SX1262
+def build(hardware, machine, facts, clock, region, directory, mac=Mac, radio=None):
+    """(MAC, radio), not started; supplies that the radio needs are on. `facts`: RADIO of the board.
+
+    `mac`, `radio`: their classes, when they are not the plain ones.
+    """
+    if radio is None:
+        from firmware.radio.sx126x import SX1262 as radio
 
     pin = machine.Pin
-    radio = SX1262(
+    radio = radio(
         hardware.radio_spi(),
         pin(facts["cs"], pin.OUT, value=1),
         pin(facts["busy"], pin.IN),
@@ -18,4 +22,4 @@ def build(hardware, machine, facts, clock, region, directory):
         clock,
         facts,
     )
-    return Mac(region, FileStore(directory), hardware.random_u32, hardware), radio
+    return mac(region, FileStore(directory), hardware.random_u32, hardware), radio

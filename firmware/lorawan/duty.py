@@ -30,6 +30,10 @@ class DutyCycle:
         self._slot = 0
         self.free_at_ms = 0  # before this instant the aggregated limit forbids everything
 
+    def limit_to(self, bands):
+        """Other budgets than the region's; the books stay."""
+        self._bands = bands
+
     def band_of(self, freq_hz):
         """Index of the sub-band of `freq_hz`, or None where transmitting is forbidden."""
         for band in range(len(self._bands)):
@@ -88,7 +92,7 @@ class DutyCycle:
                 need += airtime_us
             if need:
                 need += _STEP_US
-            units = min(-(-need // _UNIT_US), budget // _UNIT_US)
+            units = min(-(-need // _UNIT_US), budget // _UNIT_US, 0xFFFF)
             packed[2 * band] = units & 0xFF
             packed[2 * band + 1] = units >> 8
         return packed

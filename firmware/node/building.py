@@ -22,7 +22,7 @@ def build(config, clock, tell, directory=""):
     from firmware.node.state import State
 
     gc.collect()
-    region = _import("firmware.lorawan.regions.%s" % config.region.lower())
+    region = _import("firmware.lorawan.regions.%s" % config.region.lower().replace("-", "_"))
     kind = _kind(config, hardware, clock)
     gc.collect()
 
@@ -31,8 +31,16 @@ def build(config, clock, tell, directory=""):
         tell("state starts anew")
     queue = Queue(Directory(directory + "/queue"))
     queue.open()
-    mac, radio = hardware.lorawan(region, directory + "/lorawan")
-    link = Link(mac, radio, clock, hardware.sleep, tell)
+    kinds = ()
+    new_link, new_cycle = Link, Cycle
+    if config.device_class == "C":
+        chip = _import("firmware.boards.%s.facts" % config.board).RADIO["chip"]
+        kinds = _import("firmware.boards.class_c_%sx" % chip[:5]).KINDS
+        new_link = _import("firmware.node.listening").ListeningLink
+    if kinds or config.packages:
+        new_cycle = _import("firmware.node.serving").ServingCycle
+    mac, radio = hardware.lorawan(region, directory + "/lorawan", kinds)
+    link = new_link(mac, radio, clock, hardware.sleep, tell)
     tell("boot=%d interval=%d pending=%d" % (state.boots, state.report_interval_s, queue.pending))
 
     delay_s = config.start_delay_s
@@ -41,7 +49,7 @@ def build(config, clock, tell, directory=""):
     if delay_s:
         tell("wait %d s" % delay_s)
         hardware.sleep(delay_s * 1000)
-    return Cycle(
+    cycle = new_cycle(
         config,
         clock,
         hardware=hardware,
@@ -51,6 +59,10 @@ def build(config, clock, tell, directory=""):
         state=state,
         say=tell,
     )
+    if new_cycle != Cycle:
+        modules = [_import("firmware.node.packages.%s" % name.replace("-", "_")) for name in config.packages]
+        cycle.serve(mac, directory, modules)
+    return cycle
 
 
 def _kind(config, hardware, clock):

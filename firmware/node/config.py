@@ -5,8 +5,10 @@
 
 Optional: `sample_interval_s` (judge alarms more often than is reported), `spread_percent` (of all intervals, 10),
 `start_delay_s` (default: random up to 300, against mass restarts), `watchdog` (true), `dim_percent` (lamp level of a
-mast without a controllable lamp). `calibration` is read by the profile's own module in `measure/`. All numbers are
-whole numbers: 32-bit boards have 32-bit floats.
+mast without a controllable lamp), `class` ("A"; "C" for a node on mains that listens all the time), `packages` (names
+of `firmware.node.packages`, none). `calibration` is read by the profile's own module in `measure/`; `battery_low_mv`
+and `battery_full_mv` in it say when the battery counts as empty and as full. All numbers are whole numbers: 32-bit
+boards have 32-bit floats.
 
 What a downlink changes is not written here but in `state.State`, bound to the hash of this file: a new deployment wins.
 """
@@ -22,6 +24,10 @@ VERSION = 1
 INTERVAL_MIN_S = 10
 """Shortest report interval. The duty cycle is kept by the MAC, whatever is set here."""
 INTERVAL_MAX_S = 86_400
+BATTERY_LOW_MV = 3_300
+"""Below it a lithium-ion cell is nearly empty."""
+BATTERY_FULL_MV = 4_200
+"""A lithium-ion cell at the end of charging."""
 START_DELAY_MAX_S = 300
 """After a power failure in a whole quarter, nodes must not join all at once (profiles, rules common to all)."""
 
@@ -43,6 +49,10 @@ class Config:
         self.confirmed = bool(settings.get("confirmed", False))
         self.watchdog = bool(settings.get("watchdog", True))
         self.calibration = settings.get("calibration") or {}
+        self.device_class = settings.get("class", "A")
+        self.packages = settings.get("packages", ())
+        if self.device_class not in ("A", "C"):
+            raise ConfigError('class: "A" or "C"')
 
 
 def load(path=PATH):

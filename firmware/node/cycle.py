@@ -14,6 +14,7 @@ them show in the reports.
 
 import gc
 
+from firmware.node.config import BATTERY_LOW_MV
 from firmware.node.link import LATER, SENT, TOO_LONG, UNHEARD
 from firmware.node.memory import forget
 from firmware.node.report import Encoder, blank, late
@@ -38,8 +39,6 @@ _EVENT_TRIES_MS = (10_000, 30_000, 60_000)
 """Pauses after an alarm that nobody acknowledged; then it is given up (profile N2)."""
 _BACKLOG_SHARE = const(1_000)
 """After a report from the backlog the next one waits this many times its airtime: 10 % of a 1 % duty cycle."""
-_BATTERY_LOW_MV = const(3_300)
-"""Below it a lithium-ion cell is nearly empty; `battery_low_mv` of the calibration overrides."""
 _WATCHDOG_RESET = const(3)  # word of profile `status`
 _URGENT_KEPT = const(8)
 """Answers and alarms waiting in memory; the oldest goes when there are more."""
@@ -103,7 +102,7 @@ class Cycle:
         gc.collect()
         wait_ms = self._due_ms() - self._clock.now_ms()
         if wait_ms > 0:
-            self._hardware.sleep(wait_ms)
+            self._link.rest(wait_ms)
 
     def _guarded(self, part):
         """Run `part`; a defect in it is told, not passed on. False when there was one."""
@@ -169,7 +168,7 @@ class Cycle:
 
     def _flags(self, healthy):
         flags = 0 if healthy else SENSOR_FAULT
-        low_mv = self._config.calibration.get("battery_low_mv", _BATTERY_LOW_MV)
+        low_mv = self._config.calibration.get("battery_low_mv", BATTERY_LOW_MV)
         if self._battery_mv is not None and self._battery_mv < low_mv:
             flags |= LOW_BATTERY
         if self._watchdog_flag:

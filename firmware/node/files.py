@@ -40,6 +40,10 @@ class Directory:
         with open(self._path + "/" + name, "wb") as file:
             file.write(data)
 
+    def rename(self, name, other):
+        """Give a file the name of another, which it replaces."""
+        os.rename(self._path + "/" + name, self._path + "/" + other)
+
     def remove(self, name):
         """Delete a file."""
         os.remove(self._path + "/" + name)

@@ -69,6 +69,10 @@ class Link:
         """Largest payload in bytes that can be sent now."""
         return self._mac.room(self._clock.now_ms())
 
+    def rest(self, duration_ms):
+        """Wait, as deep as the board can."""
+        self._sleep_ms(duration_ms)
+
     def work(self):
         """Start the stack and join, as far as that is due. True when there is a session."""
         now_ms = self._clock.now_ms()

@@ -20,7 +20,7 @@ from typing import Any, Self
 from bench.air.direct import DirectLink
 from bench.boards.bench import HEAP_BYTES
 from bench.boards.software import compile_firmware
-from bench.server.core import NetworkServer
+from bench.server.core import NetworkServer, default_profile
 from bench.server.events import to_dict
 from bench.server.frames import UPLINK_DATA, DataFrame, FType, JoinRequest, frame_type
 from bench.server.outputs import AppEvent
@@ -31,6 +31,8 @@ from firmware.lorawan.store import pack_identity
 EPOCH_US = 1_795_305_600_000_000
 """Unix time of bench time 0: 2026-11-22T00:00:00Z."""
 JOIN_EUI = "70b3d57ed0000001"
+CLASS_C_TIMEOUT_S = 8
+"""How long the server waits for the answer to a confirmed class C downlink."""
 MAIN = b"from firmware.node.main import run\nrun()\n"
 
 
@@ -53,6 +55,7 @@ class Block:
         self.street = Street(root, plans, seed, heap_bytes=heap_bytes)
         self.bench = self.street.bench
         self.air = self.street.air
+        self.seed = seed
         self.server = NetworkServer(seed=seed)
         self.events: list[AppEvent] = []
         self.arrived: list[Arrived] = []
@@ -63,11 +66,16 @@ class Block:
         for name, neighbour in self.street.nodes.items():
             dev_eui, app_key = _derived(seed, name, 8).hex(), _derived(seed, name, 16)
             self.dev_euis[name] = dev_eui
-            self.server.add_device(dev_eui, app_key, name=name, codec_script=script)
-            files = compile_firmware(neighbour.plan.board, neighbour.plan.profile)
+            plan = neighbour.plan
+            profile = default_profile()
+            profile.supports_class_c = plan.device_class == "C"
+            profile.class_c_timeout = CLASS_C_TIMEOUT_S
+            self.server.add_device(dev_eui, app_key, name=name, codec_script=script, profile=profile)
+            files = compile_firmware(plan.board, plan.profile, extras=plan.extras)
             files["/main.py"] = MAIN
             files["/node.json"] = neighbour.configuration()
-            identity = pack_identity(Eui.from_hex(dev_eui), Eui.from_hex(JOIN_EUI), app_key)
+            gen_app_key = self.gen_app_key(name) if "multicast-setup" in plan.packages else b""
+            identity = pack_identity(Eui.from_hex(dev_eui), Eui.from_hex(JOIN_EUI), app_key, gen_app_key)
             files["/lorawan/identity"] = bytes(identity)
             neighbour.board.write_files(files)
 
@@ -83,10 +91,15 @@ class Block:
         """Give all nodes power."""
         self.street.on_every_node(lambda board: board.power_on())
 
-    def enqueue(self, name: str, f_port: int, data: bytes) -> None:
+    def enqueue(self, name: str, f_port: int, data: bytes, *, confirmed: bool = False) -> None:
         """Queue a downlink for a node."""
-        self.server.enqueue(self.dev_euis[name], f_port, data, now_us=EPOCH_US + self.bench.now_us)
+        now_us = EPOCH_US + self.bench.now_us
+        self.server.enqueue(self.dev_euis[name], f_port, data, confirmed=confirmed, now_us=now_us)
         self.link.touch()
+
+    def gen_app_key(self, name: str) -> bytes:
+        """The key from which a node with remote multicast derives those of its groups."""
+        return _derived(self.seed, f"{name}/gen", 16)
 
     def of_kind(self, kind: str, name: str) -> list[AppEvent]:
         """Events of one kind of one node."""

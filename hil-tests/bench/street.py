@@ -19,6 +19,7 @@ from bench.boards import Bench, Board
 from bench.boards.bench import HEAP_BYTES
 from bench.stations import Station
 from bench.world import World
+from provisioning.bundle import Extras
 
 GATEWAY_ID = "70b3d5fffe0000a1"
 GATEWAY_ANTENNA = "gateway"
@@ -33,6 +34,13 @@ class Plan:
     board: str = "virtual"
     report_interval_s: int = 900
     settings: Mapping[str, Any] = field(default_factory=dict)
+    device_class: str = "A"
+    packages: tuple[str, ...] = ()
+
+    @property
+    def extras(self) -> Extras:
+        """For deployment."""
+        return Extras(self.device_class, self.packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Neighbour:
                 "profile": self.plan.profile,
                 "region": "EU868",
                 "report_interval_s": self.plan.report_interval_s,
+                "class": self.plan.device_class,
+                "packages": self.plan.packages,
                 **self.station.settings,
                 **self.plan.settings,
             }

@@ -16,7 +16,7 @@ _SPREAD_S = 30  # each request up to so much earlier or later
 
 
 class ClockSync:
-    """Keeps `clock` (`GpsClock`) on network time. Send `request()` on `PORT` whenever `due` says so."""
+    """Keeps `clock` (`GpsClock`) on network time. Send `request()` on `PORT` at `next_ms`, then call `requested`."""
 
     PORT = PORT
 
@@ -28,15 +28,21 @@ class ClockSync:
         self._next_ms = 0
         self._forced = 0
 
-    def due(self, now_ms):
-        """Whether a request should go out now."""
-        return self._forced > 0 or (self._period_s is not None and now_ms >= self._next_ms)
+    @property
+    def next_ms(self):
+        """When a request should go out; 0: now, None: the network did not say."""
+        if self._forced:
+            return 0
+        return None if self._period_s is None else self._next_ms
 
-    def request(self, now_ms, answer_required=False):
-        """AppTimeReq with the time of this moment: build it right before sending."""
+    def requested(self, now_ms):
+        """A request has gone out."""
         if self._forced:
             self._forced -= 1
         self._plan(now_ms)
+
+    def request(self, now_ms, answer_required=False):
+        """AppTimeReq with the time of this moment: build it right before sending."""
         seconds = self._clock.now_s(now_ms) & 0xFFFFFFFF
         param = self._token | (_ANSWER_REQUIRED if answer_required else 0)
         return bytes((_APP_TIME,)) + seconds.to_bytes(4, "little") + bytes((param,))

@@ -1,8 +1,13 @@
 """Fragmented data block transport, TS004-1.0.0: a block in more fragments than it needs, so that some may be lost.
 
 Fragments 1 to NbFrag are the block itself, the following ones XORs of about half of them. Each received fragment is an
-equation over GF(2); when there are as many independent ones as unknowns, the block is complete. Memory is bounded: the
-block, and at most `max_lost` equations.
+equation over GF(2); when there are as many independent ones as unknowns, the block is complete.
+
+Memory is bounded by one bit a fragment and at most `max_lost` equations. Where the fragments themselves lie is the
+shelf's business: in memory here, in flash on a node (`firmware.node.shelf`).
+
+What the package leaves open is agreed here: FragSessionSetupReq's Descriptor is the CRC-32 of the block without its
+padding, little-endian; 0: there is none.
 """
 
 PORT = 201
@@ -37,17 +42,43 @@ def parity_mask(n, fragments):
     return mask
 
 
-class Block:
-    """One block being put together: `fragments` of `size` bytes each."""
+class Shelf:
+    """Keeps the fragments of one block, `size` bytes each, in memory."""
 
-    def __init__(self, fragments, size, padding, max_lost):
+    def __init__(self, fragments, size):
+        self._size = size
+        self._data = bytearray(fragments * size)
+
+    def put(self, index, fragment):
+        """Keep fragment `index`, from 0; each is put once."""
+        at = index * self._size
+        self._data[at : at + self._size] = fragment
+
+    def get(self, index):
+        """Fragment `index` again."""
+        at = index * self._size
+        return memoryview(self._data)[at : at + self._size]
+
+    def data(self, length):
+        """The first `length` bytes of the whole; a view."""
+        return memoryview(self._data)[:length]
+
+
+class Block:
+    """One block being put together: `fragments` of `size` bytes each, the last `padding` bytes of which do not count.
+
+    `shelf`: where they are kept, a `Shelf` or the like; `descriptor`: as the setup said.
+    """
+
+    def __init__(self, fragments, size, padding, max_lost, shelf=None, descriptor=0):
         self.fragments = fragments
         self.size = size
+        self.length = fragments * size - padding
+        self.descriptor = descriptor
         self.received = 0
         self.out_of_memory = False
-        self._padding = padding
+        self.shelf = shelf or Shelf(fragments, size)
         self._max_lost = max_lost
-        self._data = bytearray(fragments * size)
         self._missing = (1 << fragments) - 1
         self._equations = {}  # lowest unknown -> [mask of unknowns, XOR of their data]
 
@@ -67,8 +98,8 @@ class Block:
         return count - len(self._equations)
 
     def data(self):
-        """The block without its padding; a view."""
-        return memoryview(self._data)[: len(self._data) - self._padding]
+        """The block without its padding, as its shelf gives it."""
+        return self.shelf.data(self.length)
 
     def add(self, n, payload):
         """Take fragment `n` (from 1)."""
@@ -82,11 +113,11 @@ class Block:
         while known:
             index = _lowest(known)
             known &= known - 1
-            _xor(payload, self._data, index * self.size)
+            _xor(payload, self.shelf.get(index))
         for pivot, equation in self._equations.items():
             if mask >> pivot & 1:
                 mask ^= equation[0]
-                _xor(payload, equation[1], 0)
+                _xor(payload, equation[1])
         if not mask:
             return
         if mask & (mask - 1) and len(self._equations) >= self._max_lost:
@@ -96,7 +127,7 @@ class Block:
         for equation in self._equations.values():
             if equation[0] >> pivot & 1:
                 equation[0] ^= mask
-                _xor(equation[1], payload, 0)
+                _xor(equation[1], payload)
         self._equations[pivot] = [mask, payload]
         self._settle()
 
@@ -105,19 +136,22 @@ class Block:
         for pivot in list(self._equations):
             mask, payload = self._equations[pivot]
             if not mask & (mask - 1):
+                self.shelf.put(pivot, payload)
                 del self._equations[pivot]
                 self._missing &= ~mask
-                at = pivot * self.size
-                self._data[at : at + self.size] = payload
 
 
 class Fragmentation:
-    """Sessions by index 0 to 3. `on_block(index, data)` is called once for each block that is complete."""
+    """Sessions by index 0 to 3. `on_block(index, block)` is called once for each `Block` that is complete.
+
+    `shelf(index, fragments, size)` gives a place for a block's fragments; None: in memory. It may refuse with OSError.
+    """
 
     PORT = PORT
 
-    def __init__(self, on_block, max_bytes=8192, max_lost=32):
+    def __init__(self, on_block, max_bytes=8192, max_lost=32, shelf=None):
         self._on_block = on_block
+        self._shelf = shelf
         self._max_bytes = max_bytes
         self._max_lost = max_lost
         self._blocks = {}
@@ -159,8 +193,13 @@ class Fragmentation:
         if not 0 < fragments * size <= self._max_bytes - others or padding >= fragments * size:
             status |= _NOT_ENOUGH_MEMORY
         if status == index << 6:
+            try:
+                shelf = self._shelf(index, fragments, size) if self._shelf else None
+            except OSError:
+                return status | _NOT_ENOUGH_MEMORY
+            descriptor = int.from_bytes(body[6:10], "little")
             self._groups[index] = body[0] & 0x0F
-            self._blocks[index] = Block(fragments, size, padding, self._max_lost)
+            self._blocks[index] = Block(fragments, size, padding, self._max_lost, shelf, descriptor)
         return status
 
     def _status(self, param):
@@ -182,7 +221,7 @@ class Fragmentation:
             return
         block.add(word & _N_MASK, body[2:])
         if block.complete:
-            self._on_block(index, block.data())
+            self._on_block(index, block)
 
 
 def _lowest(mask):
@@ -192,6 +231,6 @@ def _lowest(mask):
     return index
 
 
-def _xor(target, source, start):
+def _xor(target, source):
     for i in range(len(target)):
-        target[i] ^= source[start + i]
+        target[i] ^= source[i]

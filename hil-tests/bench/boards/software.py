@@ -60,10 +60,17 @@ def compile_overlay(directory: Path) -> None:
             (directory / f"{name}.mpy").write_bytes(code)
 
 
-def compile_firmware(board: str, profile: str, region: str = "EU868", *, root: Path = ROOT) -> dict[str, bytes]:
+def compile_firmware(
+    board: str,
+    profile: str,
+    region: str = "EU868",
+    *,
+    root: Path = ROOT,
+    extras: bundle.Extras = bundle.NO_EXTRAS,
+) -> dict[str, bytes]:
     """What a node needs in /lib and /main.py: paths on the device to contents. `root`: where `firmware/` is."""
     try:
-        files = bundle.software(board, profile, region, cache_directory(), Redactor(), root=root)
+        files = bundle.software(board, profile, region, cache_directory(), Redactor(), root=root, extras=extras)
     except (ProgramError, BoardError) as error:
         raise _told(error) from None
     return {**files, "/main.py": bundle.MAIN_PY}

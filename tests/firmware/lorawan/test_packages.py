@@ -3,6 +3,7 @@
 from binascii import hexlify, unhexlify
 
 from firmware.lorawan.crypto import Key
+from firmware.lorawan.errors import DutyCycleWait
 from firmware.lorawan.events import NetworkTime
 from firmware.lorawan.packages.certification import Certification
 from firmware.lorawan.packages.clock_sync import ClockSync
@@ -42,16 +43,16 @@ def test_clock_sync_asks_and_believes_only_the_answer_to_its_last_request():
 def test_clock_sync_tells_its_version_and_follows_periods_and_forced_requests():
     sync = ClockSync(GpsClock(), Random())
     assert hexed(sync.handle(b"\x00", 0)) == "000101"
-    assert not sync.due(10**9)
+    assert sync.next_ms is None
 
     assert hexed(sync.handle(unhexlify("0201"), 5_000)) == "020005000000"
-    assert not sync.due(5_000 + 225_000)
-    assert sync.due(5_000 + 287_000)
+    assert 5_000 + 225_000 < sync.next_ms < 5_000 + 287_000
 
     sync.handle(unhexlify("0303"), 5_000)
     requests = 0
-    while sync.due(6_000):
+    while sync.next_ms == 0:
         sync.request(6_000)
+        sync.requested(6_000)
         requests += 1
     assert requests == 3
 
@@ -191,6 +192,56 @@ def test_certification_steers_adr_period_frame_type_and_requests():
     command(device, "02")
     assert device.test.wants_reset
     assert device.test.wants_join
+    assert not device.test.wants_off
+    command(device, "7e")
+    assert device.test.wants_off
+
+
+def test_certification_counts_anew_asks_for_the_time_and_ignores_a_class_that_is_not_there():
+    device = certified()
+    assert command(device, "09") == ["090100"]
+    command(device, "0a")
+    assert command(device, "09") == ["090100"]
+    device.test.count()
+    assert command(device, "09") == ["090300"]
+    command(device, "21")
+    assert device.uplink()[0]["fopts"] == "0d"
+    for wanted in ("0301", "0302", "0300", "03"):
+        assert command(device, wanted) == [""]
+    assert device.mac.listens
+
+
+def test_certification_switches_a_class_c_device_to_class_a_and_back():
+    device = joined()
+    device.test = Certification(device.mac, class_c=True)
+    command(device, "0300")
+    assert device.mac.listening(device.now_ms) is None
+    command(device, "0301")
+    assert device.mac.listening(device.now_ms) is None
+    command(device, "0302")
+    assert device.mac.listening(device.now_ms) is not None
+
+
+def test_certification_lifts_the_budgets_of_the_bands_and_puts_them_back_with_all_that_was_sent():
+    device = certified()
+    device.mac.set_data_rate(0)
+
+    def waits(count):
+        found = 0
+        for _ in range(count):
+            device.now_ms += 5_000
+            try:
+                device.finish(device.mac.send(1, bytes(40), device.now_ms))
+            except DutyCycleWait:
+                found += 1
+        return found
+
+    command(device, "0500")
+    assert waits(300) == 0
+    command(device, "0501")
+    assert waits(5) == 5
+    device.now_ms += 3_900_000
+    assert waits(1) == 0
 
 
 # TS004
@@ -248,7 +299,7 @@ def test_memory_for_equations_is_bounded_and_its_end_is_told():
 
 def test_fragmentation_session_from_setup_to_block():
     blocks = []
-    package = Fragmentation(lambda index, data: blocks.append((index, bytes(data))))
+    package = Fragmentation(lambda index, block: blocks.append((index, block.descriptor, bytes(block.data()))))
     assert hexed(package.handle(b"\x00", 0)) == "000301"
     assert hexed(package.handle(unhexlify("02" + "11" + "0a00" + "0a" + "00" + "03" + "01020304"), 0)) == "0240"
     for n in range(1, 8):
@@ -260,7 +311,7 @@ def test_fragmentation_session_from_setup_to_block():
         n += 1
         package.handle(b"\x08" + (n | 1 << 14).to_bytes(2, "little") + coded(SOURCE, 10, n), 0, group=0)
 
-    assert blocks == [(1, SOURCE[:-3])]
+    assert blocks == [(1, 0x04030201, SOURCE[:-3])]
     assert package.handle(unhexlify("0102"), 0) == b""  # complete: only asked if all are
     assert hexed(package.handle(unhexlify("0103"), 0))[-4:] == "0000"
     assert hexed(package.handle(unhexlify("0301" + "0301"), 0)) == "0301" + "0305"
