@@ -18,6 +18,7 @@ except ImportError:
 SIZE = 16
 _STEP_HZ = const(100)  # frequencies travel in units of 100 Hz
 _HALF_CHANNEL_HZ = const(62_500)
+_GOOD = const(0x03)  # both bits of the answer
 
 
 class DynamicPlan:
@@ -36,6 +37,7 @@ class DynamicPlan:
         self.max_eirp_dbm = region.MAX_EIRP_DBM
         self.wait_ms = 0  # after `ready` and `choose`
         self._unused = 0  # channels not yet used in this round; 0 begins a new one
+        self._default_mask = (1 << len(region.DEFAULT_CHANNELS_HZ)) - 1
         self.mask = 0
         self.reset()
 
@@ -46,20 +48,20 @@ class DynamicPlan:
         for index, freq_hz in enumerate(self._region.DEFAULT_CHANNELS_HZ):
             self._freq_hz[index] = freq_hz
             self._drs[index] = self._region.DEFAULT_CHANNEL_DRS
-        self.mask = self._default_mask()
+        self.mask = self._default_mask
         self._unused = 0
 
     def enable_defaults(self):
         """Last step of the ADR back-off: the default channels on again, the others as they are."""
-        self.mask |= self._default_mask()
+        self.mask |= self._default_mask
 
     def frequency_hz(self, channel):
         """Uplink frequency of `channel`."""
         return self._freq_hz[channel]
 
-    def rx1_hz(self, channel):
+    def rx1_hz(self, channel, joining):
         """RX1 frequency after an uplink on `channel`."""
-        return self._downlink_hz[channel] or self._freq_hz[channel]
+        return (not joining and self._downlink_hz[channel]) or self._freq_hz[channel]
 
     def limit(self, exchange):
         """What the region demands of a transmission beyond channel, data rate and power index: here nothing."""
@@ -71,7 +73,7 @@ class DynamicPlan:
         """
         usable = 0
         soonest = None
-        allowed = self._default_mask() if joining else self.mask
+        allowed = self._default_mask if joining else self.mask
         for channel in range(SIZE):
             if not self._carries(channel, data_rate, allowed):
                 continue
@@ -124,35 +126,29 @@ class DynamicPlan:
         return False
 
     def take(self, link, cid, body):
-        """MAC commands of dynamic plans only; whether something changed."""
-        if cid == NEW_CHANNEL:
-            return self._new_channel(link, body)
-        return cid == DL_CHANNEL and self._move_downlink(link, body)
-
-    def _new_channel(self, link, body):
-        """NewChannelReq: define and enable, or remove with frequency 0."""
-        channel = body[0]
-        freq_hz = _STEP_HZ * u24(body, 1)
-        lowest, highest = body[4] & 0x0F, body[4] >> 4
-        own = len(self._region.DEFAULT_CHANNELS_HZ) <= channel < SIZE  # the others the region fixes
-        freq_good = own and (freq_hz == 0 or self.allows(freq_hz))
-        rates_good = own and (freq_hz == 0 or lowest <= highest < len(self._region.SPREADING_FACTORS))
-        link.answer(NEW_CHANNEL, freq_good | rates_good << 1)
-        if not (freq_good and rates_good):
+        """NewChannelReq (define and enable a channel, or remove it with frequency 0) and DlChannelReq (RX1 of a channel
+        moves): carried out and answered; whether something changed.
+        """
+        if cid not in (NEW_CHANNEL, DL_CHANNEL):
             return False
-        self._set_channel(channel, freq_hz, body[4])
-        return True
-
-    def _move_downlink(self, link, body):
-        """DlChannelReq: RX1 of a channel moves to another frequency."""
         channel = body[0]
         freq_hz = _STEP_HZ * u24(body, 1)
         freq_good = self.allows(freq_hz)
-        exists = channel < SIZE and self._freq_hz[channel] != 0
-        link.answer(DL_CHANNEL, freq_good | exists << 1)
-        if not (freq_good and exists):
+        if cid == DL_CHANNEL:
+            good = freq_good | (channel < SIZE and self._freq_hz[channel] != 0) << 1
+        elif len(self._region.DEFAULT_CHANNELS_HZ) <= channel < SIZE:
+            rates = body[4]
+            rates_good = rates & 0x0F <= rates >> 4 < len(self._region.SPREADING_FACTORS)
+            good = freq_good | rates_good << 1 if freq_hz else _GOOD
+        else:
+            good = 0  # the region fixes it
+        link.answer(cid, good)
+        if good != _GOOD:
             return False
-        self._downlink_hz[channel] = freq_hz
+        if cid == DL_CHANNEL:
+            self._downlink_hz[channel] = freq_hz
+        else:
+            self._set_channel(channel, freq_hz, body[4])
         return True
 
     def _set_channel(self, channel, freq_hz, drs):
@@ -164,7 +160,7 @@ class DynamicPlan:
         else:
             self.mask &= ~(1 << channel)
             if not self.mask:
-                self.mask = self._default_mask()
+                self.mask = self._default_mask
 
     def allows(self, freq_hz):
         """Whether a 125 kHz channel at `freq_hz` lies inside one of the region's sub-bands."""
@@ -189,22 +185,21 @@ class DynamicPlan:
         used = SIZE
         while not self._freq_hz[used - 1]:
             used -= 1
-        packed = bytearray(7 * used)
+        packed = bytearray()
         for channel in range(used):
-            at = 7 * channel
-            _put_u24(packed, at, self._freq_hz[channel] // _STEP_HZ)
-            _put_u24(packed, at + 3, self._downlink_hz[channel] // _STEP_HZ)
-            packed[at + 6] = self._drs[channel]
+            for freq_hz in (self._freq_hz[channel], self._downlink_hz[channel]):
+                packed.extend((freq_hz // _STEP_HZ).to_bytes(3, "little"))
+            packed.append(self._drs[channel])
         return packed
 
     def unpack(self, packed):
         """Take back what `pack` gave; all of them are enabled until the mask is taken back too."""
+        packed = bytes(packed) + bytes(7 * SIZE - len(packed))
         for channel in range(SIZE):
             at = 7 * channel
-            stored = at < len(packed)
-            self._freq_hz[channel] = _STEP_HZ * u24(packed, at) if stored else 0
-            self._downlink_hz[channel] = _STEP_HZ * u24(packed, at + 3) if stored else 0
-            self._drs[channel] = packed[at + 6] if stored else 0
+            self._freq_hz[channel] = _STEP_HZ * u24(packed, at)
+            self._downlink_hz[channel] = _STEP_HZ * u24(packed, at + 3)
+            self._drs[channel] = packed[at + 6]
         self.mask = self._defined_mask()
 
     def pack_mask(self):
@@ -219,21 +214,12 @@ class DynamicPlan:
         drs = self._drs[channel]
         return bool(mask & (1 << channel) and self._freq_hz[channel] and drs & 0x0F <= data_rate <= drs >> 4)
 
-    def _default_mask(self):
-        return (1 << len(self._region.DEFAULT_CHANNELS_HZ)) - 1
-
     def _defined_mask(self):
         mask = 0
         for channel in range(SIZE):
             if self._freq_hz[channel]:
                 mask |= 1 << channel
         return mask
-
-
-def _put_u24(data, at, value):
-    data[at] = value & 0xFF
-    data[at + 1] = (value >> 8) & 0xFF
-    data[at + 2] = value >> 16
 
 
 def _ones(mask):

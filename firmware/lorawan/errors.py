@@ -5,6 +5,7 @@ LorawanError
         DutyCycleWait        the sub-bands of all usable channels are spent
         JoinWait             join back-off (TS001-1.0.4 section 7)
         AckWait              a confirmed uplink is still waiting for its acknowledgement time-out
+        ChannelBusyWait      somebody else was on the air each time (regions with `exchange.sense_first`)
     Busy                 the previous exchange was not concluded
     NotJoined            no session
     PayloadTooLong       more than the data rate takes; `.max` says what fits
@@ -39,6 +40,10 @@ class JoinWait(Wait):
 
 class AckWait(Wait):
     """RETRANSMIT_TIMEOUT after an unacknowledged confirmed uplink is running (TS001-1.0.4 4.3.1.3)."""
+
+
+class ChannelBusyWait(Wait):
+    """Raised by `not_sent`: the channel was busy each time. Frame and counter are given up; send anew."""
 
 
 class Busy(LorawanError):

@@ -57,7 +57,7 @@ class FixedPlan:
             return self._region.FIRST_NARROW_HZ + _NARROW_STEP_HZ * channel
         return self._region.FIRST_WIDE_HZ + _WIDE_STEP_HZ * (channel - WIDE)
 
-    def rx1_hz(self, channel):
+    def rx1_hz(self, channel, joining):
         """RX1 frequency after an uplink on `channel`: downlink channel n mod 8."""
         return _DOWNLINK_HZ + _DOWNLINK_STEP_HZ * (channel % _DOWNLINKS)
 

@@ -15,6 +15,7 @@ from .duty import DutyCycle
 from .errors import (
     AckWait,
     Busy,
+    ChannelBusyWait,
     CounterExhausted,
     JoinWait,
     Malformed,
@@ -66,6 +67,7 @@ class Mac:
         self._outgoing = Outgoing(self._link, self._duty, self._records, random_u32, self._exchange)
         self._open = 0  # _JOIN or _DATA while an exchange is out
         self._tries_left = 0
+        self._nothing = []  # the events of most uplinks
         self._confirmed = False
         self._dev_nonce = 0
         self._asked = 0  # MAC requests that the open exchange carries, bits 1 << CID
@@ -106,7 +108,6 @@ class Mac:
         self._dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
         self._outgoing.send(channel, data_rate, airtime, region.MAX_EIRP_DBM, now_ms, now_ms)
-        self._outgoing.join_windows()
         identity = self._records.identity
         length = frames.build_join_request(self._buffer, self._app_key(), identity[8:16], identity[:8], self._dev_nonce)
         self._exchange.frame = self._view[:length]
@@ -172,10 +173,25 @@ class Mac:
             return [JoinFailed()]
         return [NotAcknowledged(self._records.session.fcnt_up - 1)] if kind and self._confirmed else []
 
+    def not_sent(self, exchange, now_ms):
+        """`exchange` was not begun: its channel was busy (`sense_first`). Gives the list of events: the same frame once
+        more after a random pause, if possible on another channel. Nobody heard it, so no counter is used twice.
+
+        When that happens too often, the exchange is given up: `ChannelBusyWait` says when to begin a new one.
+        """
+        if not self._open:
+            raise ValueError("this exchange was already concluded")
+        self._duty.free_at_ms = 0  # as it was when this exchange was given out
+        pause_ms = self._link.plan.busy_pause_ms(exchange.frame, self._random_u32)
+        if pause_ms < 0:
+            self.abandon(exchange)
+            raise ChannelBusyWait(-pause_ms)
+        return [Repeat(exchange, self._outgoing.repeat(now_ms, now_ms + pause_ms))]
+
     def conclude(self, exchange, heard, now_ms):
         """`exchange` was transmitted and its windows are over; `heard` is what the radio received, or None.
 
-        Gives the list of events. `heard` has `frame`, `rssi_dbm`, `snr_db_x4`.
+        Gives the list of events, valid until the next call. `heard` has `frame`, `rssi_dbm`, `snr_db_x4`.
         """
         if not self._open:
             raise ValueError("this exchange was already concluded")
@@ -239,7 +255,6 @@ class Mac:
         link.count_uplink()
         session.fcnt_up = fcnt + 1
         self._outgoing.send(channel, data_rate, airtime, eirp_dbm, now_ms, now_ms)
-        self._outgoing.data_windows()
 
         frames.build_data(
             self._buffer,
@@ -254,7 +269,8 @@ class Mac:
             session.nwk_key,
             session.app_key,
         )
-        self._exchange.frame = self._view[:length]
+        if len(self._exchange.frame or b"") != length:  # each view is garbage: reports of one length need but one
+            self._exchange.frame = self._view[:length]
         self._confirmed = confirmed
         self._tries_left = repeats
         self._open = _DATA
@@ -346,7 +362,10 @@ class Mac:
             if not_before_ms is not None:
                 return [Repeat(exchange, not_before_ms)]
         self._open = 0
-        return [NotAcknowledged(fcnt_up)] if self._confirmed else []
+        if self._confirmed:
+            return [NotAcknowledged(fcnt_up)]
+        self._nothing.clear()  # whatever a caller may have put in
+        return self._nothing
 
     def _take(self, parts, fcnt, heard, now_ms):
         """A genuine class A downlink: counters, MAC commands, storage; then events."""

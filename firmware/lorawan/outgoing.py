@@ -10,7 +10,6 @@ except ImportError:
     const = int  # CPython: a constant is just its value
 
 JOIN_ACCEPT_DELAY1_MS = 5_000  # RP002-1.0.4 section 2.3, as the following
-JOIN_ACCEPT_DELAY2_MS = 6_000
 RX2_AFTER_RX1_MS = 1_000
 _LATENCY_MS = const(1_000)  # at most, between asking for an exchange and its transmission
 
@@ -26,6 +25,7 @@ class Outgoing:
         self._exchange = exchange
         self._region = link.region
         self._channel = 0
+        self._joining = False
         self.data_rate = 0
 
     def airtime_us(self, length, data_rate):
@@ -41,7 +41,8 @@ class Outgoing:
 
     def choose(self, data_rate, airtime, now_ms, joining=False):
         """A channel for a transmission now; raises `DutyCycleWait`, or `LorawanError` when waiting does not help."""
-        channel = self._pick(data_rate, airtime, now_ms, joining)
+        self._joining = joining
+        channel = self._pick(data_rate, airtime, now_ms)
         if channel is None:
             if self._link.plan.wait_ms is None:
                 raise LorawanError("no channel for DR%d" % data_rate)
@@ -49,7 +50,7 @@ class Outgoing:
         return channel
 
     def send(self, channel, data_rate, airtime, eirp_dbm, now_ms, begin_ms):
-        """Book a transmission that begins at `begin_ms`, store that, and describe it in the exchange."""
+        """Book a transmission that begins at `begin_ms`, store that, and describe it and its windows."""
         freq_hz = self._link.plan.frequency_hz(channel)
         self._records.cover(freq_hz, airtime, now_ms)
         self._duty.charge(freq_hz, airtime, begin_ms + airtime // 1000 + _LATENCY_MS, self._link.max_duty)
@@ -62,22 +63,21 @@ class Outgoing:
         exchange.power_dbm = eirp_dbm
         exchange.airtime_us = airtime
         self._link.plan.limit(exchange)
+        self._open_windows()
 
-    def join_windows(self):
-        """Windows after a Join-Request: fixed delays, regional settings, whatever a former session had."""
-        region = self._region
-        rx1_dr = region.RX1_DR[self.data_rate * region.RX1_OFFSETS]
-        freq_hz = self._link.plan.frequency_hz(self._channel)
-        self._windows(JOIN_ACCEPT_DELAY1_MS, JOIN_ACCEPT_DELAY2_MS, freq_hz, rx1_dr, region.RX2_DR, region.RX2_HZ)
-
-    def data_windows(self):
-        """Windows after a data frame."""
-        link = self._link
-        rx1_ms = 1000 * link.rx_delay_s
-        rx1_dr = self._region.RX1_DR[self.data_rate * self._region.RX1_OFFSETS + link.rx1_dr_offset]
-        rx1_dr = max(rx1_dr, link.plan.lowest_rx1_dr)
-        rx1_hz = link.plan.rx1_hz(self._channel)
-        self._windows(rx1_ms, rx1_ms + RX2_AFTER_RX1_MS, rx1_hz, rx1_dr, link.rx2_dr, link.rx2_hz)
+    def _open_windows(self):
+        """The windows after the uplink; after a Join-Request the regional ones, whatever a former session had."""
+        region, link, exchange = self._region, self._link, self._exchange
+        rx1_ms = JOIN_ACCEPT_DELAY1_MS
+        rx1_dr = self.data_rate * region.RX1_OFFSETS
+        rx2_dr, rx2_hz = region.RX2_DR, region.RX2_HZ
+        if not self._joining:
+            rx1_ms = 1000 * link.rx_delay_s
+            rx1_dr += link.rx1_dr_offset
+            rx2_dr, rx2_hz = link.rx2_dr, link.rx2_hz
+        rx1_hz = link.plan.rx1_hz(self._channel, self._joining)
+        exchange.rx1.set(rx1_ms, rx1_hz, region, max(region.RX1_DR[rx1_dr], link.plan.lowest_rx1_dr))
+        exchange.rx2.set(rx1_ms + RX2_AFTER_RX1_MS, rx2_hz, region, rx2_dr)
 
     def age_ms(self, length, number):
         """How long ago the uplink ended, when a downlink of `length` bytes in window `number` is complete."""
@@ -88,21 +88,16 @@ class Outgoing:
         """Put the same frame on another channel; gives when it may go out, or None when that is never."""
         exchange = self._exchange
         airtime = exchange.airtime_us
-        channel = self._pick(self.data_rate, airtime, earliest_ms, False)
+        channel = self._pick(self.data_rate, airtime, earliest_ms)
         if channel is None:
             if self._link.plan.wait_ms is None:
                 return None
             earliest_ms += self._link.plan.wait_ms
-            channel = self._pick(self.data_rate, airtime, earliest_ms, False)
+            channel = self._pick(self.data_rate, airtime, earliest_ms)
             if channel is None:
                 return None
         self.send(channel, self.data_rate, airtime, exchange.power_dbm, now_ms, earliest_ms)
-        self.data_windows()
         return earliest_ms
 
-    def _pick(self, data_rate, airtime, now_ms, joining):
-        return self._link.plan.choose(data_rate, joining, self._duty, airtime, now_ms, self._random_u32)
-
-    def _windows(self, rx1_ms, rx2_ms, rx1_hz, rx1_dr, rx2_dr, rx2_hz):
-        self._exchange.rx1.set(rx1_ms, rx1_hz, self._region, rx1_dr)
-        self._exchange.rx2.set(rx2_ms, rx2_hz, self._region, rx2_dr)
+    def _pick(self, data_rate, airtime, now_ms):
+        return self._link.plan.choose(data_rate, self._joining, self._duty, airtime, now_ms, self._random_u32)
