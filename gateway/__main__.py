@@ -9,8 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import rich_click as click
 
@@ -18,6 +19,11 @@ from gateway import logs
 from gateway.clock import Clock
 from gateway.errors import SettingsError, SpoolError
 from gateway.settings import Settings, load
+
+if TYPE_CHECKING:
+    from gateway.merge.settings import MergeSettings
+
+T = TypeVar("T")
 
 _EXIT_FINDINGS = 1
 _EXIT_SETTINGS = 2
@@ -100,6 +106,23 @@ def doctor(config: Path, as_json: bool) -> None:
     sys.exit(_EXIT_FINDINGS if any(finding.level is Level.BAD for finding in findings) else 0)
 
 
+@main.command()
+@_config
+@click.option("--check", "only_check", is_flag=True, help="Only say what is wrong with the settings file, and where.")
+def merge(config: Path, only_check: bool) -> None:
+    """Run a merge gate beside the broker: late frames of all gateways, merged and in order, once to the server."""
+    from gateway.merge import settings as merge_settings
+
+    settings = _judged(config, lambda: merge_settings.load(config))
+    broker = settings.broker
+    if only_check:
+        click.echo(f"{config}: good. Broker: {broker.server}. Partitions: {settings.merge.partitions}.")
+        return
+    secrets = (settings.resolve(broker.password_file).read_text(encoding="utf-8").strip(),) * bool(broker.password_file)
+    logs.configure(settings.merge.log_level, secrets)
+    sys.exit(asyncio.run(_merge(settings)))
+
+
 @main.group()
 def spool() -> None:
     """Look into the buffer, and tidy it up."""
@@ -154,8 +177,12 @@ def prune(config: Path, destination: str | None, yes: bool) -> None:
 
 
 def _load(config: Path) -> Settings:
+    return _judged(config, lambda: load(config))
+
+
+def _judged(config: Path, read: Callable[[], T]) -> T:
     try:
-        return load(config)
+        return read()
     except SettingsError as error:
         for problem in error.problems:
             click.echo(f"{config}: {problem}", err=True)
@@ -202,6 +229,20 @@ async def serve(settings: Settings, config: Path, clock: Clock | None = None) ->
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
         await Daemon(settings, clock).run(stop, Reload(reload, lambda: load(config)))
+    except (SpoolError, OSError) as error:
+        click.echo(f"spatz-gateway: {error}", err=True)
+        return _EXIT_ENVIRONMENT
+    return 0
+
+
+async def _merge(settings: MergeSettings) -> int:
+    from gateway.merge.service import Service
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await Service(settings).run(stop)
     except (SpoolError, OSError) as error:
         click.echo(f"spatz-gateway: {error}", err=True)
         return _EXIT_ENVIRONMENT

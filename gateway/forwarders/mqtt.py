@@ -188,6 +188,11 @@ class Connection:
             if not self.closed.done():
                 self._client.ack(number, 1)
 
+    def unsubscribe(self, topics: list[str]) -> None:
+        """What an earlier connection of the session subscribed to and this one does not want."""
+        if topics and not self.closed.done():
+            self._client.unsubscribe(topics)
+
     async def subscribe(self, topics: list[str]) -> None:
         """Subscribe with QoS 1 and wait for the SUBACK. Raises LinkRefused, LinkLost."""
         code, mid = self._client.subscribe([(topic, 1) for topic in topics])
