@@ -69,7 +69,7 @@ class Daemon:
         self.expired = 0
         self._noted_us = 0
         self.ready = False
-        self.addresses: list[Address] = []
+        self.addresses: list[str] = []
         self.status_address: Address | None = None
         self.started_us = self.clock.mono_us()
         self.spool: Spool
@@ -223,7 +223,13 @@ class Daemon:
     def _source(self, one: settings_of.Source) -> Source:
         if isinstance(one, settings_of.SemtechUdpSource):
             return SemtechUdpSource(one.bind, self._only, self, self.clock, self.tally)
-        # Late: who has no station needs no WebSocket server in memory.
+        # Late: who has no Concentratord or station needs neither ZeroMQ nor a WebSocket server in memory.
+        if isinstance(one, settings_of.Concentratord):
+            from gateway.sources.concentratord import ConcentratordSource
+
+            return ConcentratordSource(
+                one.event, one.command, only=self._only, sink=self, clock=self.clock, tally=self.tally
+            )
         from gateway.sources.basics_station import BasicsStationSource, server_tls
 
         resolve = self.settings.resolve
@@ -285,6 +291,11 @@ class Daemon:
     def buffered(self) -> int:
         """Frames some destination has not acknowledged; of several destinations, the longest queue."""
         return max((relay.buffered for relay in self.relays), default=0)
+
+    @property
+    def silent(self) -> list[str]:
+        """Concentrators that were heard since start and show no sign of life now."""
+        return sorted(name for name, source in self.gateways.items() if name not in source.reachable())
 
     def _flowing(self) -> bool:
         return bool(self.relays) and all(relay.flowing for relay in self.relays)

@@ -102,7 +102,7 @@ def running(settings: Settings, health: dict[str, Any] | None) -> list[Finding]:
     if health["gateways"]:
         findings.append(Finding(Level.GOOD, "concentrator", ", ".join(health["gateways"])))
     else:
-        binds = ", ".join(str(source.bind) for source in settings.source)
+        binds = ", ".join(source.place for source in settings.source)
         advice = f"Does the packet forwarder run, with server_address and serv_port_up/down = {binds}?"
         findings.append(Finding(Level.BAD, "concentrator", "none heard", advice))
     findings.append(_last_uplink(health["last_uplink"]))
@@ -157,11 +157,11 @@ def days_left(path: Path) -> int | None:
 async def broker(settings: Settings, destination: ChirpstackMqtt, connect: Callable[..., Any] | None = None) -> Finding:
     """Whether the broker lets us in, under another name than the running gateway uses."""
     from gateway.forwarders import mqtt
-    from gateway.forwarders.chirpstack_mqtt import broker_for
+    from gateway.forwarders.access import broker_for
 
     subject = f"broker {destination.name}"
     try:
-        parameters = broker_for(settings, destination)("spatz-doctor")
+        parameters = broker_for(settings.resolve, destination)("spatz-doctor")
         connection = await mqtt.Connection.open(parameters, mqtt.Will("spatz/doctor", b""), lambda *_: None)
     except LinkRefused as error:
         return Finding(Level.BAD, subject, f"refused: {error}", "Check username, password_file, cert, access list.")

@@ -14,6 +14,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _UNIT_US = {"ms": 1000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _EUI = re.compile(r"[0-9a-fA-F]{16}")
 _PREFIX = re.compile(r"([0-9a-fA-F]+)/(\d+)")
+# sun_path of unix(7) has 108 bytes with the zero at its end.
+_LONGEST_SOCKET_PATH = 107
 _BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -105,6 +107,33 @@ class BrokerUrl(str):
         return url
 
 
+class ZmqUrl(str):
+    """Where a ZeroMQ socket is: ipc:///path on this machine, or tcp://host:port."""
+
+    path: str
+
+    @classmethod
+    def parse(cls, text: object) -> ZmqUrl:
+        """Read "ipc:///tmp/concentratord_event" or "tcp://127.0.0.1:5555"."""
+        scheme, separator, rest = text.partition("://") if isinstance(text, str) else ("", "", "")
+        if not separator or scheme not in ("ipc", "tcp"):
+            raise ValueError('a ZeroMQ socket is "ipc:///path" or "tcp://host:port"')
+        if scheme == "tcp":
+            address = Address.parse(rest)
+            if address.port == 0 or address.host == "*":
+                raise ValueError('the socket of a server has a host and a port, for example "tcp://127.0.0.1:5555"')
+            url = cls(f"tcp://{address}")
+            url.path = ""
+            return url
+        if not rest.startswith("/") or len(rest) < 2 or "\0" in rest:
+            raise ValueError('an ipc socket is named by its whole path, for example "ipc:///tmp/concentratord_event"')
+        if len(rest.encode()) > _LONGEST_SOCKET_PATH:
+            raise ValueError(f"the path of a socket has at most {_LONGEST_SOCKET_PATH} bytes")
+        url = cls(f"ipc://{rest}")
+        url.path = rest
+        return url
+
+
 class _Prefix(str):
     """The leading `bits` of an identifier must equal those of `value`."""
 
@@ -143,7 +172,7 @@ class JoinEuiPrefix(_Prefix):
     example = "0102030400000000/32"
 
 
-_TYPES = (Duration, GatewayId, Address, BrokerUrl, DevAddrPrefix, JoinEuiPrefix)
+_TYPES = (Duration, GatewayId, Address, BrokerUrl, ZmqUrl, DevAddrPrefix, JoinEuiPrefix)
 
 
 def decode_hook(wanted: type, value: Any) -> Any:

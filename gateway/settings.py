@@ -6,16 +6,10 @@ relative to the file. Nothing secret stands in it: passwords and keys are files 
 
 from __future__ import annotations
 
-import copy
-import difflib
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
-from gateway.errors import Problem, SettingsError
 from gateway.setting_types import (
     Address,
     BrokerUrl,
@@ -23,24 +17,19 @@ from gateway.setting_types import (
     Duration,
     GatewayId,
     JoinEuiPrefix,
-    decode_hook,
+    ZmqUrl,
 )
-from gateway.toml_lines import line_of, locate
+from gateway.settings_reader import Reader, Section, document, read_text
 
 _DAY = Duration.parse("1d")
 # ChirpStack forgets device sessions after 31 days (device_session_ttl): older frames can only be refused.
 _LONGEST_AGE = Duration.parse("31d")
 _SMALLEST_SPOOL_BYTES = 1 << 20
-_MOST_PROBLEMS = 50
 # Frames of a device are counted up to here with every frame stored: the cost of an append must stay small.
 _MOST_COUNTED = 1000
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the file."""
-
-
-class Gateway(_Section, frozen=True):
+class Gateway(Section, frozen=True):
     """[gateway]. With `id` = "auto" every concentrator is served under the EUI it reports itself; with an EUI only
     that one is, it is announced from the start, and all others are refused and counted.
     `clock` tells whether the machine's time may be believed: "auto" asks the kernel.
@@ -51,7 +40,7 @@ class Gateway(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Spool(_Section, frozen=True):
+class Spool(Section, frozen=True):
     """[spool]: the durable buffer. `durability`: see `gateway.spool`."""
 
     path: str = "spool.db"
@@ -60,13 +49,18 @@ class Spool(_Section, frozen=True):
     max_age: Duration = Duration(7 * _DAY)
 
 
-class SemtechUdpSource(_Section, frozen=True, tag="semtech_udp", tag_field="type"):
+class SemtechUdpSource(Section, frozen=True, tag="semtech_udp", tag_field="type"):
     """[[source]] type = "semtech_udp": packet forwarders send here (lora_pkt_fwd and its relatives)."""
 
     bind: Address
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.bind
 
-class BasicsStation(_Section, frozen=True, kw_only=True, tag="basics_station", tag_field="type"):
+
+class BasicsStation(Section, frozen=True, kw_only=True, tag="basics_station", tag_field="type"):
     """[[source]] type = "basics_station": stations connect here by WebSocket. With cert and key over TLS, with `ca`
     only with a client certificate of that authority, with token_file only with that Authorization header.
     """
@@ -78,11 +72,28 @@ class BasicsStation(_Section, frozen=True, kw_only=True, tag="basics_station", t
     key: str = ""
     token_file: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.bind
 
-Source = SemtechUdpSource | BasicsStation
+
+class Concentratord(Section, frozen=True, tag="concentratord", tag_field="type"):
+    """[[source]] type = "concentratord": ChirpStack Concentratord. The defaults are those of its own configuration."""
+
+    event: ZmqUrl = ZmqUrl.parse("ipc:///tmp/concentratord_event")
+    command: ZmqUrl = ZmqUrl.parse("ipc:///tmp/concentratord_command")
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.event
 
 
-class _Destination(_Section, frozen=True):
+Source = SemtechUdpSource | BasicsStation | Concentratord
+
+
+class _Destination(Section, frozen=True):
     """What every destination has. Empty prefix lists let everything pass."""
 
     name: str
@@ -117,6 +128,8 @@ class ChirpstackMqtt(_Destination, frozen=True, kw_only=True, tag="chirpstack_mq
     reconnect_max: Duration = Duration.parse("10s")
     # Rule 1 and facts section 3: what to make of "no matching subscribers" (MQTT 5 reason 0x10).
     hold_without_listener: Literal["auto", "on", "off"] = "auto"
+    # Rule 10: late frames go to the merge gate beside the broker, see `gateway.merge`.
+    merge: bool = False
 
 
 class SemtechUdp(_Destination, frozen=True, kw_only=True, tag="semtech_udp", tag_field="type"):
@@ -129,13 +142,13 @@ class SemtechUdp(_Destination, frozen=True, kw_only=True, tag="semtech_udp", tag
 Destination = ChirpstackMqtt | SemtechUdp
 
 
-class Status(_Section, frozen=True):
+class Status(Section, frozen=True):
     """[status]: page, health and metrics over HTTP. No section, no server."""
 
     bind: Address
 
 
-class Settings(_Section, frozen=True):
+class Settings(Section, frozen=True):
     """The whole file; `directory` is where it lies, for relative paths."""
 
     gateway: Gateway = Gateway()
@@ -152,111 +165,33 @@ class Settings(_Section, frozen=True):
 
 _TABLES: dict[str, Any] = {"gateway": Gateway, "spool": Spool, "status": Status}
 _ARRAYS: dict[str, Any] = {"source": Source, "destination": Destination}
-_FILE_KEYS = ("password_file", "token_file", "ca", "cert", "key")
 
 
 def load(path: Path) -> Settings:
     """Read and judge a settings file; raises SettingsError with every problem found."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(str(path), (Problem(0, "", f"cannot be read: {error.strerror}"),)) from None
-    except UnicodeDecodeError:
-        raise SettingsError(str(path), (Problem(0, "", "is no UTF-8 text"),)) from None
-    return parse(text, path)
+    return parse(read_text(path), path)
 
 
 def parse(text: str, path: Path) -> Settings:
     """Judge the text of a settings file that lies at `path`."""
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        place = re.search(r" \(at line (\d+)", str(error))
-        line = int(place.group(1)) if place else text.count("\n") + 1
-        message = re.sub(r" \(at [^)]*\)$", "", str(error)) or "nested too deeply"
-        raise SettingsError(str(path), (Problem(line, "", message),)) from None
-    reader = _Reader(text)
-    settings = reader.read(document, path.parent)
-    if reader.problems or settings is None:
-        problems = sorted(reader.problems, key=lambda problem: problem.line)
-        raise SettingsError(str(path), tuple(problems[:_MOST_PROBLEMS]))
-    return settings
+    reader = Reader(text, _TABLES, _ARRAYS)
+    values = reader.sections(document(text, path))
+    settings = None
+    if values is not None:
+        settings = Settings(**values, directory=path.parent)
+        _Judge(reader).judge(settings)
+    return reader.conclude(path, settings)
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
+class _Judge:
+    """What no single section of the gateway's file can know."""
 
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._say = reader.say
 
-class _Reader:
-    """Turns a parsed document into Settings and gathers problems on the way."""
-
-    def __init__(self, text: str) -> None:
-        self.problems: list[Problem] = []
-        self._lines = locate(text)
-
-    def read(self, document: dict[str, Any], directory: Path) -> Settings | None:
-        values: dict[str, Any] = {}
-        for name, content in document.items():
-            if name in _TABLES:
-                values[name] = self._section((name,), content, _TABLES[name])
-            elif name in _ARRAYS:
-                if not isinstance(content, list):
-                    self._say((name,), f"is written [[{name}]], with two brackets")
-                    continue
-                values[name] = tuple(
-                    self._section((name, index), element, _ARRAYS[name]) for index, element in enumerate(content)
-                )
-            else:
-                self._say((name,), "unknown section" + _hint(name, [*_TABLES, *_ARRAYS]))
-        if self.problems:
-            return None
-        settings = Settings(**values, directory=directory)
-        self._judge(settings)
-        return settings
-
-    def _say(self, path: tuple[str | int, ...], message: str) -> None:
-        self.problems.append(Problem(line_of(self._lines, path), _dotted(path), message))
-
-    def _section(self, path: tuple[str | int, ...], content: Any, wanted: Any) -> Any:
-        """Convert one table. After a problem the key is taken out and the rest judged again, to find all at once."""
-        content = copy.deepcopy(content)
-        removed: set[str] = set()
-        while len(self.problems) < _MOST_PROBLEMS:
-            try:
-                return msgspec.convert(content, wanted, dec_hook=decode_hook)
-            except msgspec.ValidationError as error:
-                message, _, tail = str(error).partition(" - at `")
-                key, message = self._explain(message, tail.removesuffix("`"), wanted)
-                if key is None or key in removed:
-                    if key is None or not message.startswith("missing"):
-                        self._say(path, message)
-                    return None
-                self._say((*path, key) if message != "missing" else path, self._phrase(key, message))
-                if message == "missing" or not isinstance(content, dict) or key not in content:
-                    return None
-                del content[key]
-                removed.add(key)
-        return None
-
-    @staticmethod
-    def _phrase(key: str, message: str) -> str:
-        return f'key "{key}" is missing' if message == "missing" else message
-
-    @staticmethod
-    def _explain(message: str, where: str, wanted: Any) -> tuple[str | None, str]:
-        """Split msgspec's sentence into the key of this table and what is wrong with it."""
-        if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
-            return unknown.group(1), "unknown key" + _hint(unknown.group(1), _field_names(wanted))
-        if missing := re.fullmatch(r"Object missing required field `(.*)`", message, re.DOTALL):
-            return missing.group(1), "missing"
-        top = re.match(r"\$\.([A-Za-z0-9_]+)", where)
-        return (top.group(1) if top else None), message
-
-    def _judge(self, settings: Settings) -> None:
-        """What no single section can know."""
+    def judge(self, settings: Settings) -> None:
+        """Tell the reader."""
         if not settings.source:
             self._say((), "no [[source]]: say where the concentrator's packets come from")
         if not settings.destination:
@@ -267,12 +202,7 @@ class _Reader:
             self._say(("spool", "max_age"), "more than nothing and at most 31d, when network servers forget sessions")
         taken: dict[str, int] = {}
         for index, source in enumerate(settings.source):
-            bind = str(source.bind)
-            if source.bind.port and taken.setdefault(bind, index) != index:
-                self._say(("source", index, "bind"), f"{bind} is taken by source {taken[bind]} already")
-            self._judge_files(settings, ("source", index), source)
-            if isinstance(source, BasicsStation) and source.ca and not source.cert:
-                self._say(("source", index, "ca"), "needs cert and key: a station shows its certificate over TLS only")
+            self._judge_source(settings, ("source", index), source, taken)
         names: dict[str, int] = {}
         for index, destination in enumerate(settings.destination):
             place = ("destination", index)
@@ -281,6 +211,17 @@ class _Reader:
                     (*place, "name"), f'"{destination.name}" is the name of destination {names[destination.name]}'
                 )
             self._judge_destination(settings, place, destination)
+
+    def _judge_source(self, settings: Settings, place: tuple[str, int], source: Source, taken: dict[str, int]) -> None:
+        key = "event" if isinstance(source, Concentratord) else "bind"
+        free = not isinstance(source, Concentratord) and source.bind.port == 0
+        if not free and taken.setdefault(source.place, place[1]) != place[1]:
+            self._say((*place, key), f"{source.place} is taken by source {taken[source.place]} already")
+        self._reader.judge_files(settings.resolve, place, source)
+        if isinstance(source, BasicsStation) and source.ca and not source.cert:
+            self._say((*place, "ca"), "needs cert and key: a station shows its certificate over TLS only")
+        if isinstance(source, Concentratord) and source.event == source.command:
+            self._say((*place, "command"), "is the socket of the events; Concentratord has one of its own for commands")
 
     def _judge_destination(self, settings: Settings, place: tuple[str, int], destination: Destination) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", destination.name):
@@ -294,7 +235,7 @@ class _Reader:
             self._say((*place, "join_lifetime"), "at most 5s: afterwards no join-accept can reach the device")
         if not 0 <= destination.live_first_above <= _MOST_COUNTED:
             self._say((*place, "live_first_above"), f"0 (never) to {_MOST_COUNTED} frames")
-        self._judge_files(settings, place, destination)
+        self._reader.judge_files(settings.resolve, place, destination)
         if not 100_000 <= destination.keepalive <= 3600_000_000:
             self._say((*place, "keepalive"), "100ms to 1h")
         if isinstance(destination, ChirpstackMqtt):
@@ -302,28 +243,13 @@ class _Reader:
         elif destination.server.port == 0:
             self._say((*place, "server"), "a server has a port, usually 1700")
 
-    def _judge_files(self, settings: Settings, place: tuple[str, int], part: Source | Destination) -> None:
-        for key in _FILE_KEYS:
-            name = getattr(part, key, "")
-            if name and not settings.resolve(name).is_file():
-                self._say((*place, key), f"no such file: {settings.resolve(name)}")
-        if bool(getattr(part, "cert", "")) != bool(getattr(part, "key", "")):
-            self._say((*place, "cert"), "cert and key belong together")
-
     def _judge_mqtt(self, place: tuple[str, int], destination: ChirpstackMqtt) -> None:
         if (destination.ca or destination.cert) and not destination.server.tls:
             self._say((*place, "server"), "ca, cert and key need mqtts://")
         if re.search(r"[+#\0]", destination.topic_prefix) or destination.topic_prefix.startswith("/"):
             self._say((*place, "topic_prefix"), "no wildcards (+, #) and no slash in front")
+        first = destination.live_first_for_answers or destination.live_first_above
+        if destination.merge and (destination.live_frames != "history" or first):
+            self._say((*place, "merge"), "a gate keeps the order of frames: not together with live-first settings")
         if destination.keepalive < 1_000_000:
             self._say((*place, "keepalive"), "at least 1s: MQTT counts it in seconds")
-
-
-def _field_names(wanted: Any) -> list[str]:
-    types = getattr(wanted, "__args__", (wanted,))
-    return sorted({"type", *(name for one in types for name in one.__struct_fields__)})
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f'; did you mean "{close[0]}"?' if close else f"; known are {', '.join(known)}"

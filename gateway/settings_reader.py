@@ -102,7 +102,7 @@ class Reader:
                 return msgspec.convert(content, wanted, dec_hook=decode_hook)
             except msgspec.ValidationError as error:
                 message, _, tail = str(error).partition(" - at `")
-                key, message = self._explain(message, tail.removesuffix("`"), wanted)
+                key, message = self._explain(message, tail.removesuffix("`"), wanted, content)
                 if key is None or key in removed:
                     if key is None or not message.startswith("missing"):
                         self.say(path, message)
@@ -119,12 +119,14 @@ class Reader:
         return f'key "{key}" is missing' if message == "missing" else message
 
     @staticmethod
-    def _explain(message: str, where: str, wanted: Any) -> tuple[str | None, str]:
+    def _explain(message: str, where: str, wanted: Any, content: Any) -> tuple[str | None, str]:
         """Split msgspec's sentence into the key of this table and what is wrong with it."""
         if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
-            return unknown.group(1), "unknown key" + _hint(unknown.group(1), _field_names(wanted))
+            return unknown.group(1), "unknown key" + _hint(unknown.group(1), _field_names(wanted, content))
         if missing := re.fullmatch(r"Object missing required field `(.*)`", message, re.DOTALL):
             return missing.group(1), "missing"
+        if message.startswith("Invalid value") and where == "$.type":
+            return "type", f"{message}; known are {', '.join(sorted(_tags(wanted)))}"
         top = re.match(r"\$\.([A-Za-z0-9_]+)", where)
         return (top.group(1) if top else None), message
 
@@ -132,14 +134,35 @@ class Reader:
         """Whether the files that a section names exist, and certificates have keys."""
         for key in _FILE_KEYS:
             name = getattr(part, key, "")
-            if name and not resolve(name).is_file():
-                self.say((*place, key), f"no such file: {resolve(name)}")
+            if name and (trouble := _trouble(resolve(name))):
+                self.say((*place, key), f"{trouble}: {resolve(name)}")
         if bool(getattr(part, "cert", "")) != bool(getattr(part, "key", "")):
             self.say((*place, "cert"), "cert and key belong together")
 
 
-def _field_names(wanted: Any) -> list[str]:
-    types = getattr(wanted, "__args__", (wanted,))
+def _trouble(path: Path) -> str:
+    """Why a file that is named cannot be used; "" if it can."""
+    try:
+        if not path.is_file():
+            return "no such file"
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _tags(wanted: Any) -> dict[str, Any]:
+    """The kinds of a section that has several, by the word in `type`."""
+    return {one.__struct_config__.tag: one for one in getattr(wanted, "__args__", ())}
+
+
+def _field_names(wanted: Any, content: Any) -> list[str]:
+    """The keys of a section, of the kind it says it is."""
+    kinds = _tags(wanted)
+    if not kinds:
+        return list(wanted.__struct_fields__)
+    kind = kinds.get(str(content.get("type"))) if isinstance(content, dict) else None
+    types = kinds.values() if kind is None else (kind,)
     return sorted({"type", *(name for one in types for name in one.__struct_fields__)})
 
 

@@ -11,6 +11,7 @@ from chirpstack_api import gw
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
+from gateway.chirpstack_modulation import read_modulation, write_modulation
 from gateway.dating import Dated
 from gateway.errors import BadFrame
 from gateway.frames import (
@@ -18,36 +19,15 @@ from gateway.frames import (
     Downlink,
     DownlinkItem,
     DownlinkResult,
-    Fsk,
     GatewayReport,
     GpsTime,
     Immediately,
-    LoRa,
-    LrFhss,
-    Modulation,
     Timing,
     Uplink,
 )
 
 _MOST_ITEMS = 8
 _LONGEST_PHY_BYTES = 255
-
-# gw.CodeRate by Semtech's words; unknown words are CR_UNDEFINED.
-_CODE_RATES = {
-    "4/5": gw.CR_4_5,
-    "4/6": gw.CR_4_6,
-    "4/7": gw.CR_4_7,
-    "4/8": gw.CR_4_8,
-    "3/8": gw.CR_3_8,
-    "2/6": gw.CR_2_6,
-    "1/4": gw.CR_1_4,
-    "1/6": gw.CR_1_6,
-    "5/6": gw.CR_5_6,
-    "4/5LI": gw.CR_LI_4_5,
-    "4/6LI": gw.CR_LI_4_6,
-    "4/8LI": gw.CR_LI_4_8,
-}
-_CODE_RATE_WORDS = {number: word for word, number in _CODE_RATES.items()}
 
 
 def write(message: Message, as_json: bool) -> bytes:
@@ -63,7 +43,7 @@ def uplink_frame(uplink: Uplink, context: bytes, dated: Dated, late: bool, marks
     """
     frame = gw.UplinkFrame(phy_payload=uplink.phy_payload)
     frame.tx_info.frequency = uplink.frequency_hz
-    _write_modulation(frame.tx_info.modulation, uplink.modulation)
+    write_modulation(frame.tx_info.modulation, uplink.modulation)
     rx = frame.rx_info
     rx.gateway_id = uplink.gateway_id
     rx.uplink_id = uplink.uplink_id
@@ -86,19 +66,6 @@ def uplink_frame(uplink: Uplink, context: bytes, dated: Dated, late: bool, marks
     for key, value in (*uplink.metadata.items(), *marks.items()):
         rx.metadata[key] = value
     return frame
-
-
-def _write_modulation(target: Any, modulation: Modulation) -> None:
-    if isinstance(modulation, LoRa):
-        target.lora.bandwidth = modulation.bandwidth_hz
-        target.lora.spreading_factor = modulation.spreading_factor
-        target.lora.code_rate = _CODE_RATES.get(modulation.code_rate, gw.CR_UNDEFINED)
-    elif isinstance(modulation, Fsk):
-        target.fsk.datarate = modulation.datarate_bps
-    else:
-        target.lr_fhss.operating_channel_width = modulation.channel_width_hz
-        target.lr_fhss.code_rate = _CODE_RATES.get(modulation.code_rate, gw.CR_UNDEFINED)
-        target.lr_fhss.grid_steps = modulation.grid_steps
 
 
 def downlink(payload: bytes) -> Downlink:
@@ -126,7 +93,7 @@ def _item(item: Any) -> DownlinkItem:
         phy_payload=item.phy_payload,
         frequency_hz=info.frequency,
         power_dbm=info.power,
-        modulation=_read_modulation(info.modulation),
+        modulation=read_modulation(info.modulation),
         timing=_timing(info.timing),
         invert_polarity=lora.polarization_inversion if parameters == "lora" else False,
         preamble=lora.preamble if parameters == "lora" else 0,
@@ -135,20 +102,6 @@ def _item(item: Any) -> DownlinkItem:
         antenna=info.antenna,
         context=info.context,
     )
-
-
-def _read_modulation(modulation: Any) -> Modulation:
-    kind = modulation.WhichOneof("parameters")
-    if kind == "lora":
-        lora = modulation.lora
-        return LoRa(lora.spreading_factor, lora.bandwidth, _CODE_RATE_WORDS.get(lora.code_rate, ""))
-    if kind == "fsk":
-        return Fsk(modulation.fsk.datarate, modulation.fsk.frequency_deviation)
-    if kind == "lr_fhss":
-        hopping = modulation.lr_fhss
-        code_rate = _CODE_RATE_WORDS.get(hopping.code_rate, "")
-        return LrFhss(hopping.operating_channel_width, code_rate, hopping.grid_steps)
-    raise BadFrame("downlink-modulation")
 
 
 def _timing(timing: Any) -> Timing:

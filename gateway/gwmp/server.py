@@ -106,6 +106,10 @@ class PacketForwarders:
         for gateway_id in [name for name, one in self._known.items() if one.heard_us < before_us]:
             del self._known[gateway_id]
 
+    def heard_since(self, since_us: int) -> frozenset[str]:
+        """Packet forwarders that sent anything since then."""
+        return frozenset(gateway_id for gateway_id, one in self._known.items() if one.heard_us >= since_us)
+
     def pull_resp(self, gateway_id: str, item: DownlinkItem) -> PullResp:
         """Make the datagram for a downlink; raises NoPath if its packet forwarder has never pulled."""
         forwarder = self._known.get(gateway_id)

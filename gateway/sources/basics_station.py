@@ -102,6 +102,10 @@ class BasicsStationSource:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def reachable(self) -> frozenset[str]:
+        """See `Source.reachable`."""
+        return frozenset(self._stations)
+
     def _admit(self, request: web.Request) -> None:
         if self._token and not hmac.compare_digest(
             request.headers.get("Authorization", "").encode(), self._token.encode()

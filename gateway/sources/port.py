@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.frames import DownlinkItem, GatewayReport, TxStatus, Uplink
-from gateway.setting_types import Address
 
 
 class Source(Protocol):
@@ -19,11 +18,14 @@ class Source(Protocol):
     def lead_us(self) -> int:
         """How long an order takes from here to the radio's queue, measured or known."""
 
-    async def start(self) -> Address:
-        """Begin to serve; returns the address it really has. Raises OSError."""
+    async def start(self) -> str:
+        """Begin to serve; returns the address it really has (an `Address` if it listens). Raises OSError."""
 
     async def stop(self) -> None:
         """End serving."""
+
+    def reachable(self) -> frozenset[str]:
+        """Concentrators that show signs of life: a keepalive or an answer of late, or an open connection."""
 
     async def transmit(self, gateway_id: str, item: DownlinkItem, left_us: int | None) -> TxStatus:
         """Hand one downlink item, with the source's own context, to a concentrator and wait for its verdict.

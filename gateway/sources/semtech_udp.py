@@ -29,6 +29,9 @@ _RECEIVE_BUFFER_BYTES = 4 << 20
 # Datagrams the network doubled come within moments of each other.
 _MOST_RECENT = 512
 
+# Packet forwarders show themselves every 5 to 30 s; three missed keepalives, and one is gone.
+_SILENT_US = 90_000_000
+
 _RecentKey = tuple[str, bytes, int]
 
 
@@ -67,6 +70,10 @@ class SemtechUdpSource:
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+
+    def reachable(self) -> frozenset[str]:
+        """See `Source.reachable`."""
+        return self._core.heard_since(self._clock.mono_us() - _SILENT_US)
 
     def datagram(self, data: bytes, peer: Peer) -> None:
         """One datagram arrived."""

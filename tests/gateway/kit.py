@@ -23,6 +23,7 @@ from bench.broker import Broker
 from gateway.clock import SystemClock
 from gateway.daemon import Daemon
 from gateway.frames import Crc, LoRa, Uplink
+from gateway.setting_types import Address
 from gateway.settings import load
 
 EUI = "0016c001ff10a235"
@@ -253,7 +254,7 @@ class GatewayProcess:
         self._reader.start()
         ready = self.wait_event("ready")
         host, _, port = ready["sources"][0].rpartition(":")
-        self.address = (host, int(port))
+        self.address = (host, int(port) if port.isdigit() else 0)
         self.status: str | None = ready["status"]
         self.pid = self._process.pid
 
@@ -338,7 +339,8 @@ class GatewayThread:
         wait_for(lambda: self.daemon.ready or self._error is not None, "gateway ready")
         if self._error is not None:
             raise self._error
-        self.address = (self.daemon.addresses[0].host, self.daemon.addresses[0].port)
+        first = self.daemon.addresses[0]
+        self.address = (first.host, first.port) if isinstance(first, Address) else (first, 0)
 
     def _run(self) -> None:
         async def scenario() -> None:

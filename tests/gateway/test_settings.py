@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import SettingsError
 from gateway.setting_types import Address, BrokerUrl, DevAddrPrefix, Duration, GatewayId, JoinEuiPrefix
-from gateway.settings import ChirpstackMqtt, load, parse
+from gateway.settings import ChirpstackMqtt, Concentratord, SemtechUdpSource, load, parse
 
 EXAMPLE = """\
 [gateway]
@@ -43,12 +43,24 @@ def problems(text: str) -> list[str]:
 def test_the_documented_example_is_good() -> None:
     settings = parse(EXAMPLE, Path("/etc/spatz/gateway.toml"))
 
+    assert isinstance(settings.source[0], SemtechUdpSource)
     assert settings.source[0].bind.port == 1700
     destination = settings.destination[0]
     assert isinstance(destination, ChirpstackMqtt)
     assert (destination.server.host, destination.server.port, destination.server.tls) == ("127.0.0.1", 1883, False)
     assert settings.spool.max_age == 7 * 86_400 * 1_000_000
     assert settings.resolve(settings.spool.path) == Path("/etc/spatz/spool.db")
+
+
+def _zmq(line: str) -> tuple[str, str]:
+    return 'type = "semtech_udp"\nbind = "127.0.0.1:1700"\n', f'type = "concentratord"\n{line}\n'
+
+
+def test_concentratord_is_looked_for_where_its_own_configuration_puts_it() -> None:
+    source = parse(EXAMPLE.replace(*_zmq("")), Path("gateway.toml")).source[0]
+
+    assert isinstance(source, Concentratord)
+    assert (source.event.path, source.command.path) == ("/tmp/concentratord_event", "/tmp/concentratord_command")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,18 @@ def test_the_documented_example_is_good() -> None:
         (("268435456", "100"), "line 6: spool.max_bytes: at least 1048576 (1 MiB)"),
         (('"auto"', '"0016c001"'), 'line 2: gateway.id: a gateway id is "auto" or 16 hex digits'),
         (('"127.0.0.1:1700"', '"1700"'), "line 10: source[0].bind: an address is host:port"),
-        (('"semtech_udp"', '"semtech"'), "line 9: source[0].type: Invalid value 'semtech'"),
+        (('"semtech_udp"', '"semtech"'), "line 9: source[0].type: Invalid value 'semtech'; known are basics"),
+        (_zmq('event = "ipc://tmp/x"'), "line 10: source[0].event: an ipc socket is named by its whole path"),
+        (
+            _zmq('event = "udp://h:1"'),
+            'line 10: source[0].event: a ZeroMQ socket is "ipc:///path" or "tcp://host:port"',
+        ),
+        (_zmq('command = "tcp://h"'), "line 10: source[0].command: an address is host:port"),
+        (_zmq('command = "tcp://*:5"'), "line 10: source[0].command: the socket of a server has a host and a port"),
+        (_zmq(f'event = "ipc:///{"x" * 108}"'), "line 10: source[0].event: the path of a socket has at most 107 bytes"),
+        (_zmq('event = "tcp://h:5"\ncommand = "tcp://h:5"'), "line 11: source[0].command: is the socket of the events"),
+        (_zmq("event = 5"), "line 10: source[0].event: a ZeroMQ socket is"),
+        (_zmq('bind = "127.0.0.1:1700"'), "line 10: source[0].bind: unknown key; known are command, event, type"),
         (("[[source]]", "[source]"), "line 8: source: is written [[source]], with two brackets"),
         (('bind = "127.0.0.1:1700"\n', ""), 'line 8: source[0]: key "bind" is missing'),
         (("mqtt://", "http://"), 'line 14: destination[0].server: a broker is written as "mqtt://host:1883"'),
