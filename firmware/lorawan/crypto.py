@@ -40,9 +40,13 @@ class Key:
             self._k2 = _doubled(self._k1)
         return self._k1, self._k2
 
-    def cmac(self, data, end, header=None):
-        """RFC 4493 CMAC over `header` (16 bytes, if given) and `data[:end]`; 16 bytes, valid until the next call."""
-        k1, k2 = self.subkeys()
+    def mic(self, data, end, header=None):
+        """RFC 4493 CMAC over `header` (16 bytes, if given) and `data[:end]`; 16 bytes, valid until the next call.
+
+        Its first four bytes are the MIC of a Join-Request, a Join-Accept or, with B0 as header, a data frame.
+        """
+        if self._k1 is None:
+            self.subkeys()
         block = self._block
         for i in range(16):
             block[i] = header[i] if header else 0
@@ -61,23 +65,19 @@ class Key:
             for i in range(rest):
                 block[i] ^= data[at + i]
         if rest == 16:
-            last = k1
+            last = self._k1
         else:
-            last = k2
+            last = self._k2
             block[rest] ^= 0x80
         for i in range(16):
             block[i] ^= last[i]
         self._encrypt(block, block)
         return block
 
-    def mic(self, data, end):
-        """CMAC of `data[:end]`; its first four bytes are the MIC of a Join-Request or Join-Accept."""
-        return self.cmac(data, end)
-
     def data_mic(self, frame, end, direction, dev_addr, fcnt):
         """CMAC whose first four bytes are the MIC of the data frame `frame[:end]` (MHDR .. FRMPayload)."""
         self._fill_header(0x49, direction, dev_addr, fcnt, end)
-        return self.cmac(frame, end, self._header)
+        return self.mic(frame, end, self._header)
 
     def crypt(self, buffer, start, end, direction, dev_addr, fcnt):
         """Encrypt or decrypt FRMPayload `buffer[start:end]` in place (the cipher is its own inverse)."""

@@ -20,6 +20,7 @@ UNCONFIRMED_UP = 0x40
 UNCONFIRMED_DOWN = 0x60
 CONFIRMED_UP = 0x80
 CONFIRMED_DOWN = 0xA0
+_DOWNWARDS = const(0x20)  # the bit in which the data frames of the two directions differ
 
 # FCtrl (TS001-1.0.4 4.3.1)
 ADR = 0x80
@@ -53,7 +54,7 @@ def build_data(buffer, ftype, dev_addr, fctrl, fcnt, fopts, fopts_len, port, dat
     `dev_addr` 4 wire bytes; `fctrl` without FOptsLen; `fcnt` 32 bits; `fopts[:fopts_len]` at most 15 bytes; `port` None
     for a frame without FPort; keys are `crypto.Key`s.
     """
-    direction = UP if ftype in (UNCONFIRMED_UP, CONFIRMED_UP) else DOWN
+    direction = DOWN if ftype & _DOWNWARDS else UP
     buffer[0] = ftype
     for i in range(4):
         buffer[1 + i] = dev_addr[i]

@@ -135,7 +135,7 @@ class Records:
             len(reserve),
             len(link.answers),
         )
-        return b"".join((packed, mask, bytes(reserve), bytes(link.answers)))
+        return packed + mask + reserve + link.answers
 
     def _unpack_hot(self, body, now_ms):
         if len(body) < _HOT_BYTES:

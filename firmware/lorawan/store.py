@@ -35,12 +35,13 @@ _CRC_TABLE = (
 
 
 def crc16(data):
-    """CRC-16/CCITT-FALSE of `data`."""
+    """CRC-16/CCITT-FALSE of `data`. Allocates nothing."""
     crc = 0xFFFF
     for byte in data:
-        for nibble in (byte >> 4, byte & 15):
-            at = 2 * ((crc >> 12) ^ nibble)
-            crc = ((crc << 4) & 0xFFFF) ^ (_CRC_TABLE[at] << 8 | _CRC_TABLE[at + 1])
+        at = 2 * ((crc >> 12) ^ (byte >> 4))
+        crc = ((crc << 4) & 0xFFFF) ^ (_CRC_TABLE[at] << 8 | _CRC_TABLE[at + 1])
+        at = 2 * ((crc >> 12) ^ (byte & 15))
+        crc = ((crc << 4) & 0xFFFF) ^ (_CRC_TABLE[at] << 8 | _CRC_TABLE[at + 1])
     return crc
 
 
