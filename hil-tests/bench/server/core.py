@@ -21,12 +21,13 @@ from bench.server.adr import ALGORITHM_ID
 from bench.server.chance import Chance
 from bench.server.codec import Codec
 from bench.server.context import Context, UplinkSet
+from bench.server.crypto import SessionKeys
 from bench.server.dedup import Deduplicator, Key
 from bench.server.errors import CodecError, Dropped, Invalid
 from bench.server.frames import UPLINK_DATA, FType, frame_type
 from bench.server.join import handle_join_request
 from bench.server.outputs import Output
-from bench.server.records import CLASS_C, Application, Device, DeviceKeys, DeviceProfile, QueueItem, Tenant
+from bench.server.records import CLASS_C, Application, Device, DeviceKeys, DeviceProfile, QueueItem, Session, Tenant
 from bench.server.settings import Settings
 from bench.server.storage import Storage, parse_eui
 from bench.server.txack import handle_tx_ack
@@ -180,6 +181,27 @@ class NetworkServer:
         self.storage.add_device(device)
         self.storage.add_keys(dev_eui, DeviceKeys(created_us=now_us, updated_us=now_us, nwk_key=app_key))
         return device
+
+    def personalise(
+        self, dev_eui: str, dev_addr: str, keys: SessionKeys, *, f_cnt_up: int = 0, f_cnt_down: int = 0
+    ) -> None:
+        """A session by personalisation (ABP) with the settings of the region, in place of any other."""
+        device = self.storage.device(parse_eui(dev_eui))
+        settings = self.settings
+        channels_hz = dict(enumerate(settings.region.join_channels_hz))
+        device.session = Session(
+            dev_addr=dev_addr,
+            join_eui=device.join_eui,
+            keys=keys,
+            rx1_delay_s=settings.rx1_delay_s,
+            rx1_dr_offset=settings.rx1_dr_offset,
+            rx2_dr=settings.rx2_dr,
+            rx2_frequency_hz=settings.rx2_frequency_hz,
+            channels_hz=channels_hz,
+            enabled_channels=list(channels_hz),
+            f_cnt_up=f_cnt_up,
+            f_cnt_down=f_cnt_down,
+        )
 
     # ------------------------------------------------------------------------------------------------- inside
 

@@ -10,7 +10,7 @@ from chirpstack_api import api
 from bench.server import events
 from bench.server.crypto import SessionKeys
 from bench.server.errors import Invalid
-from bench.server.records import Device, DeviceKeys, QueueItem, Session
+from bench.server.records import Device, DeviceKeys, QueueItem
 from bench.server.services.base import EMPTY, Service, page, required, stamps
 from bench.server.storage import ADDRESS_DIGITS, parse_eui, parse_hex, parse_key, parse_uuid
 
@@ -194,21 +194,8 @@ class Devices(Service, api.DeviceServiceServicer):  # type: ignore[misc]
         keys = SessionKeys(parse_key(message.nwk_s_enc_key), parse_key(message.app_s_key))
         with self._call(context) as call:
             call.may.device(dev_eui, write=True)
-            device = call.turn.core.storage.device(dev_eui)
-            settings = call.turn.core.settings
-            channels_hz = dict(enumerate(settings.region.join_channels_hz))
-            device.session = Session(
-                dev_addr=dev_addr,
-                join_eui=device.join_eui,
-                keys=keys,
-                rx1_delay_s=settings.rx1_delay_s,
-                rx1_dr_offset=settings.rx1_dr_offset,
-                rx2_dr=settings.rx2_dr,
-                rx2_frequency_hz=settings.rx2_frequency_hz,
-                channels_hz=channels_hz,
-                enabled_channels=list(channels_hz),
-                f_cnt_up=message.f_cnt_up,
-                f_cnt_down=message.n_f_cnt_down,
+            call.turn.core.personalise(
+                dev_eui, dev_addr, keys, f_cnt_up=message.f_cnt_up, f_cnt_down=message.n_f_cnt_down
             )
             return EMPTY()
 
