@@ -60,6 +60,8 @@ class MergeStore:
         try:
             self._db = sqlite3.connect(path, timeout=_LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False)
             self._open(str(path))
+        except sqlite3.OperationalError as error:
+            raise SpoolError(f"{path}: {error}; is another merge gate running on this file?") from None
         except sqlite3.DatabaseError as error:
             raise SpoolForeign(f"{path}: {error}") from None
 
@@ -70,14 +72,11 @@ class MergeStore:
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if not empty and (found, version) != (_APPLICATION_ID, _SCHEMA_VERSION):
             raise SpoolForeign(f"{path}: is not the file of a merge gate of this version; point [merge] path elsewhere")
-        try:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two instances on one file would publish everything twice
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-            db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise SpoolError(f"{path}: {error}; is another merge gate running on this file?") from None
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two instances on one file would publish everything twice
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        db.execute("BEGIN IMMEDIATE")
         if empty:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
