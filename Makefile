@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for real processes at real speed: two at a time use the time well, even on two cores.
 WORKERS ?= 2
 
-.PHONY: help demo test check format bench soak docs payload clean
+.PHONY: help demo test check format bench soak docs payload mip clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -40,6 +40,9 @@ docs: ## the documentation site into site/
 
 payload: .prepare ## generate everything that follows from the payload profiles
 	$(BIN)/spatz payload build $(ARGS)
+
+mip: .prepare ## package descriptions for MicroPython's mip, from the imports of the tree
+	$(BIN)/python -m provisioning.mip
 
 clean: ## remove what the commands above have made
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
