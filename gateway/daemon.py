@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,8 @@ from gateway.dating import Calendar
 from gateway.downlinks import Desk
 from gateway.errors import SettingsError, SpoolError
 from gateway.filters import Filter
-from gateway.forwarders.chirpstack_mqtt import ChirpstackLink, broker_for
+from gateway.forwarders.access import broker_for
+from gateway.forwarders.chirpstack_mqtt import ChirpstackLink
 from gateway.forwarders.semtech_udp import SemtechUdpLink
 from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
@@ -46,6 +47,7 @@ _HOUSEKEEPING_S = 1.0
 _CLOCK_EVERY = 10
 _EXPIRE_EVERY = 60
 _EXPIRE_ROWS = 1000
+_TO_GATE_SPACING_US = 50_000
 # Frames of an earlier start of the machine are dated no better than this.
 _OFFSET_MOVED_US = 50_000
 
@@ -258,7 +260,7 @@ class Daemon:
         return ChirpstackLink(
             destination,
             number=number,
-            broker_for=broker_for(self.settings, destination),
+            broker_for=broker_for(self.settings.resolve, destination),
             contexts=contexts,
             desk=self.desk,
             tally=self.tally,
@@ -355,10 +357,18 @@ def _unimportant(future: asyncio.Future[None]) -> None:
 
 
 def _rules(destination: Destination) -> Rules:
+    hold: Literal["auto", "on", "off"] = "off"
+    spacing_us = int(destination.device_spacing)
+    if isinstance(destination, ChirpstackMqtt):
+        hold = destination.hold_without_listener
+        if destination.merge:
+            # The gate paces, and the sooner it has everything the sooner it can begin. And what nobody took is not
+            # disbelieved: without a gate late frames stay here.
+            spacing_us, hold = min(spacing_us, _TO_GATE_SPACING_US), "on" if hold == "auto" else hold
     return Rules(
-        spacing_us=destination.device_spacing,
+        spacing_us=spacing_us,
         replay_per_second=destination.replay_per_second,
-        hold=destination.hold_without_listener if isinstance(destination, ChirpstackMqtt) else "off",
+        hold=hold,
         live_first=destination.live_frames == "live-first",
         live_first_for_answers=destination.live_first_for_answers,
         live_first_above=destination.live_first_above,

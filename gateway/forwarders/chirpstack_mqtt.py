@@ -6,6 +6,8 @@
     P/gateway/ID/state/conn    ConnState, retained: ONLINE once the subscription stands, OFFLINE as will and farewell
     P/gateway/ID/command/down  DownlinkFrame
 
+With `merge = true` late data frames go to the merge gate instead: topics and words in `gateway.merge.words`.
+
 One connection for all concentrators, because order needs one connection. It opens as soon as one concentrator is known.
 """
 
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 
 from google.protobuf.message import Message
@@ -29,8 +30,11 @@ from gateway.forwarders.backoff import Backoff
 from gateway.forwarders.marks import marks
 from gateway.frames import Downlink, GatewayReport, TxStatus
 from gateway.logs import Tally
+from gateway.merge.way import To, Way
+from gateway.merge.words import Through, partition
 from gateway.relay import Relay
-from gateway.settings import ChirpstackMqtt, Settings
+from gateway.settings import ChirpstackMqtt
+from gateway.store import NO_DEV_ADDR
 from gateway.turns import Parcel, Verdict
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ _log = logging.getLogger(__name__)
 # A server schedules a handful of downlinks a second; more at once is a broken or hostile one.
 _MOST_DOWNLINKS = 64
 _FAREWELL_S = 1.0
+_BACKLOG_LOOK_S = 0.5
 _VERDICTS = {mqtt.SUCCESS: Verdict.TAKEN, mqtt.NO_SUBSCRIBER: Verdict.UNHEARD}
 
 
@@ -63,7 +68,10 @@ class ChirpstackLink:
         self._filter = Filter(settings.dev_addr_prefixes, settings.join_eui_prefixes, settings.lorawan_only)
         self._prefix = f"{settings.topic_prefix.rstrip('/')}/" if settings.topic_prefix else ""
         self._as_json = settings.marshaler == "json"
+        self._way = Way() if settings.merge else None
+        self._backlog_announced = False
         self._gateways: dict[str, None] = {}
+        self._relay: Relay | None = None
         self._news = asyncio.Event()
         self._connection: mqtt.Connection | None = None
         self._downlinks: set[asyncio.Task[None]] = set()
@@ -81,6 +89,7 @@ class ChirpstackLink:
 
     async def run(self, relay: Relay) -> None:
         """See `Link.run`."""
+        self._relay = relay
         backoff = Backoff(self._settings.reconnect_max.seconds)
         while True:
             if not self._gateways:
@@ -103,7 +112,13 @@ class ChirpstackLink:
         connection = await mqtt.Connection.open(self._broker_for(client_id), will, self._message)
         self._connection = connection
         announced: set[str] = set()
+        backlog: asyncio.Task[None] | None = None
         try:
+            if self._way is not None:
+                self._way.reset()
+                await connection.subscribe([f"{self._prefix}merge/+"])
+                self._announce_backlog(relay)
+                backlog = asyncio.create_task(self._watch_backlog(relay), name="backlog")
             while not connection.closed.done():
                 self._news.clear()
                 await self._announce(connection, [name for name in self._gateways if name not in announced])
@@ -115,8 +130,26 @@ class ChirpstackLink:
             return connection.closed.result()
         finally:
             self._connection = None
+            if backlog is not None:
+                backlog.cancel()
             if not connection.closed.done():
                 await self._farewell(connection, announced)
+
+    async def _watch_backlog(self, relay: Relay) -> None:
+        """Tell the gate of a backlog, and when all of it has been handed in. What passes in a second is none."""
+        looks = 0
+        while True:
+            await asyncio.sleep(_BACKLOG_LOOK_S)
+            looks = looks + 1 if relay.turns.backlog else 0
+            if bool(looks) != self._backlog_announced and looks != 1:
+                self._announce_backlog(relay)
+
+    def _announce_backlog(self, relay: Relay) -> None:
+        frames = relay.buffered if relay.turns.backlog else 0
+        self._backlog_announced = frames > 0
+        if self._connection is not None:
+            topic = self._topic(next(iter(self._gateways)), "late/backlog")
+            self._connection.publish(topic, str(frames).encode()).add_done_callback(_take_note)
 
     async def _something_new(self, connection: mqtt.Connection) -> None:
         news = asyncio.create_task(self._news.wait(), name="news")
@@ -160,7 +193,16 @@ class ChirpstackLink:
         uplink = parcel.uplink
         context = self._contexts.write(parcel.seq, uplink.context)
         frame = messages.uplink_frame(uplink, context, dated, late, marks(parcel, dated) if late else {})
-        return self._publish_judged(uplink.gateway_id, "event/up", frame)
+        tail = "event/up"
+        if self._way is not None and parcel.dev_addr != NO_DEV_ADDR:
+            to = self._way.choose(uplink.gateway_id, parcel.dev_addr, uplink.uplink_id, late)
+            if to is To.NOWHERE:
+                unheard: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+                unheard.set_result(Verdict.UNHEARD)
+                return unheard
+            if to is To.GATE:
+                tail = f"late/{partition(parcel.dev_addr)}"
+        return self._publish_judged(uplink.gateway_id, tail, frame)
 
     def report(self, report: GatewayReport, utc_us: int | None) -> asyncio.Future[Verdict]:
         """See `Link.report`."""
@@ -178,7 +220,15 @@ class ChirpstackLink:
     # Down
 
     def _message(self, topic: str, payload: bytes) -> None:
+        if self._way is not None and topic.startswith(f"{self._prefix}merge/"):
+            if self._way.instance(topic, payload) and self._relay is not None:
+                self._announce_backlog(self._relay)
+            return
         gateway_id, _, command = topic.removeprefix(f"{self._prefix}gateway/").partition("/")
+        if self._way is not None and command == "command/merge":
+            if (word := Through.from_bytes(payload)) is not None and gateway_id in self._gateways:
+                self._way.through(gateway_id, word)
+            return
         if command != "command/down" or gateway_id not in self._gateways:
             self._tally.count(_log, "command ignored", command[:40])
             return
@@ -223,38 +273,3 @@ def _take_note(published: asyncio.Future[int]) -> None:
     """Nothing hangs on this message; an error in it has been noticed by the connection already."""
     if published.done() and not published.cancelled():
         published.exception()
-
-
-def tls_context(ca: str, cert: str, key: str) -> ssl.SSLContext:
-    """TLS as the settings say: their authority or the system's, and a client certificate if there is one."""
-    context = ssl.create_default_context(cafile=ca or None)
-    if cert:
-        context.load_cert_chain(cert, key)
-    return context
-
-
-def broker_for(settings: Settings, destination: ChirpstackMqtt) -> Callable[[str], mqtt.Broker]:
-    """Credentials are read anew for every connection, so that a renewed certificate needs no restart."""
-
-    def broker(client_id: str) -> mqtt.Broker:
-        password = ""
-        if destination.password_file:
-            password = settings.resolve(destination.password_file).read_text(encoding="utf-8").strip()
-        tls = None
-        if destination.server.tls:
-            ca, cert, key = (
-                str(settings.resolve(name)) if name else ""
-                for name in (destination.ca, destination.cert, destination.key)
-            )
-            tls = tls_context(ca, cert, key)
-        return mqtt.Broker(
-            destination.server.host,
-            destination.server.port,
-            client_id,
-            destination.username,
-            password,
-            tls,
-            int(destination.keepalive.seconds),
-        )
-
-    return broker
