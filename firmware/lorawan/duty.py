@@ -25,7 +25,7 @@ class DutyCycle:
 
     def __init__(self, region):
         self._bands = region.BANDS
-        self._spent = {}  # band -> airtime in us by slot
+        self._spent = [None] * len(region.BANDS)  # airtime in us by slot, for bands that were used
         self._reserve = array("I", [0] * len(region.BANDS))
         self._slot = 0
         self.free_at_ms = 0  # before this instant the aggregated limit forbids everything
@@ -46,14 +46,14 @@ class DutyCycle:
         band = self.band_of(freq_hz)
         if band is None:
             return None
-        aggregated = max(0, self.free_at_ms - now_ms)
+        aggregated = self.free_at_ms - now_ms if now_ms < self.free_at_ms else 0
         budget = self._budget_us(band)
         if not budget:
             return aggregated
         if airtime_us > budget:
             return None
         self._advance(now_ms)
-        slots = self._spent.get(band)
+        slots = self._spent[band]
         if slots is None:
             return aggregated
         left = self._total(band) + airtime_us - budget
@@ -115,13 +115,13 @@ class DutyCycle:
         return self._bands[band][2] * 1000
 
     def _book(self, band, airtime_us):
-        slots = self._spent.get(band)
+        slots = self._spent[band]
         if slots is None:
             slots = self._spent[band] = array("I", [0] * _SLOTS)
         slots[self._slot % _SLOTS] += airtime_us
 
     def _total(self, band):
-        slots = self._spent.get(band)
+        slots = self._spent[band]
         return 0 if slots is None else sum(slots)
 
     def _advance(self, now_ms):
@@ -129,7 +129,7 @@ class DutyCycle:
         slot = now_ms // _SLOT_MS
         passed = min(slot - self._slot, _SLOTS)
         if passed > 0:
-            for slots in self._spent.values():
-                for back in range(passed):
+            for slots in self._spent:
+                for back in range(passed if slots else 0):
                     slots[(slot - back) % _SLOTS] = 0
             self._slot = slot

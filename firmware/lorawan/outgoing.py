@@ -53,7 +53,7 @@ class Outgoing:
         """Book a transmission that begins at `begin_ms`, store that, and describe it and its windows."""
         freq_hz = self._link.plan.frequency_hz(channel)
         self._records.cover(freq_hz, airtime, now_ms)
-        self._duty.charge(freq_hz, airtime, begin_ms + airtime // 1000 + _LATENCY_MS, self._link.max_duty)
+        self._duty.charge(freq_hz, airtime, begin_ms + (airtime // 1000 + _LATENCY_MS), self._link.max_duty)
         exchange = self._exchange
         self._channel = channel
         self.data_rate = data_rate

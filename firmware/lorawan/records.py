@@ -120,8 +120,11 @@ class Records:
         session, link = self.session, self._link
         mask = link.plan.pack_mask()
         fcnt_down = None if session is None else session.fcnt_down
-        packed = struct.pack(
+        packed = bytearray(_HOT_BYTES)
+        struct.pack_into(
             _HOT,
+            packed,
+            0,
             self._join.dev_nonce - 1 if session is None else session.number,
             ceiling,
             _NO_FCNT if fcnt_down is None else fcnt_down,
@@ -135,7 +138,10 @@ class Records:
             len(reserve),
             len(link.answers),
         )
-        return packed + mask + reserve + link.answers
+        packed.extend(mask)
+        packed.extend(reserve)
+        packed.extend(link.answers)
+        return packed
 
     def _unpack_hot(self, body, now_ms):
         if len(body) < _HOT_BYTES:

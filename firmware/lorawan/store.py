@@ -46,14 +46,14 @@ def crc16(data):
 
 
 def pack_record(body):
-    """`body` framed for storage: version, body, CRC-16 (big-endian) over both."""
-    framed = bytearray(len(body) + _FRAME_BYTES)
+    """`body` framed for storage, as a bytearray: version, body, CRC-16 (big-endian) over both."""
+    framed = bytearray(1)
     framed[0] = VERSION
-    framed[1:-2] = body
-    crc = crc16(memoryview(framed)[:-2])
-    framed[-2] = crc >> 8
-    framed[-1] = crc & 0xFF
-    return bytes(framed)
+    framed.extend(body)
+    crc = crc16(framed)
+    framed.append(crc >> 8)
+    framed.append(crc & 0xFF)
+    return framed
 
 
 def unpack_record(name, framed):
@@ -74,7 +74,7 @@ def pack_identity(dev_eui, join_eui, app_key, gen_app_key=b""):
     """
     if len(app_key) != 16 or len(gen_app_key) not in (0, 16):
         raise ValueError("keys have 16 bytes")
-    return pack_record(dev_eui.to_wire() + join_eui.to_wire() + bytes(app_key) + bytes(gen_app_key))
+    return bytes(pack_record(dev_eui.to_wire() + join_eui.to_wire() + bytes(app_key) + bytes(gen_app_key)))
 
 
 class FileStore:
