@@ -221,6 +221,9 @@ class NetworkServer:
         ftype = frame_type(uplink.phy_payload)
         if ftype is FType.JOIN_REQUEST:
             handle_join_request(self._context, uplink, now_us)
+        elif ftype in UPLINK_DATA and self.settings.processing_us:
+            due_us = now_us + self.chance.pick(self.settings.processing_us)
+            self._context.at(due_us, lambda when_us: handle_data_uplink(self._context, uplink, when_us))
         elif ftype in UPLINK_DATA:
             handle_data_uplink(self._context, uplink, now_us)
         else:

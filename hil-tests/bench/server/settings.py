@@ -16,6 +16,11 @@ class Settings:
     """`[network] net_id`: 000000 and 000001 are free for private networks."""
     deduplication_delay_us: int = 200_000
     """`[network] deduplication_delay`."""
+    processing_us: int = 0
+    """How long a data uplink may be on its way from de-duplication to the counter check: a time drawn anew for each.
+    ChirpStack makes a task of every message (gateway/backend/mqtt.rs), so of two frames of one device the later one may
+    be first, and the earlier is refused then. 300_000 is what facts allow for a busy server; 0 keeps runs repeatable
+    whatever else draws."""
     downlink_data_delay_us: int = 100_000
     """`[network] get_downlink_data_delay`: time an application has to enqueue an answer to an uplink."""
     downlink_frame_life_us: int = 30_000_000
