@@ -123,6 +123,11 @@ class Board:
         self._stays_off = stays_off
         self.bench.call(lambda: self._flash.cut_at_write(k))
 
+    def cut_power_at_commit(self, k: int, *, keeps: bool, stays_off: bool = False) -> None:
+        """The same in the k-th commit of `esp32.NVS` from now; `keeps` tells whether it had taken effect."""
+        self._stays_off = stays_off
+        self.bench.call(lambda: self._nvs.cut_at_commit(k, keeps=keeps))
+
     def write_files(self, files: dict[str, bytes]) -> None:
         """Put files on the flash (absolute paths); the board must be without power."""
 
@@ -370,7 +375,10 @@ class Board:
             case ops.WDT_FEED:
                 self._feed()
             case ops.NVS_GET | ops.NVS_SET | ops.NVS_ERASE | ops.NVS_COMMIT:
-                return self._nvs.serve(request)
+                answer = self._nvs.serve(request)
+                if not self._nvs.cut:
+                    return answer
+                self._power_cut()
             case ops.WAKE_PIN:
                 unit.wake_pins[request.a] = request.b
             case _:

@@ -2,7 +2,9 @@
 
 Pages of 4096 bytes: header, bitmap of entry states, 126 entries of 32 bytes. Source: ESP-IDF documentation "NVS
 internals" and nvs_page.hpp, version 2 pages; only what MicroPython uses: i32 and blobs, no encryption.
-A commit rewrites the whole partition; ESP-IDF appends and wears the flash evenly, which no reader can tell.
+A commit rewrites the whole partition; ESP-IDF appends and wears the flash evenly, which no reader can tell. It also
+finds its way back from a power cut in the middle ("NVS internals": the old value goes when the new one is complete), so
+here a cut commit has happened or it has not.
 """
 
 from __future__ import annotations
@@ -46,6 +48,14 @@ class Nvs:
     def __init__(self, flash: Flash) -> None:
         self._flash = flash
         self._values: dict[Key, tuple[int, bytes]] | None = None
+        self._cut_at = 0
+        self._cut_keeps = False
+        self.cut = False
+        """The power fails in the commit that was just served."""
+
+    def cut_at_commit(self, k: int, *, keeps: bool) -> None:
+        """Let the power fail in the k-th commit from now, before it took effect or, if it `keeps`, after it."""
+        self._cut_at, self._cut_keeps, self.cut = k, keeps, False
 
     def forget(self) -> None:
         """Reset: what was not committed is lost."""
@@ -58,7 +68,9 @@ class Nvs:
             self._values = parse(self._flash.read(layout.nvs_offset, layout.nvs_bytes))
         values = self._values
         if request.op == ops.NVS_COMMIT:
-            return self._commit(values)
+            self._cut_at -= 1
+            self.cut = self._cut_at == 0
+            return self._commit(values) if not self.cut or self._cut_keeps else Answer()
         namespace, key, *rest = request.data.split(b"\0", 2)
         place = (namespace, key)
         if request.op == ops.NVS_SET:
