@@ -20,6 +20,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.contexts import Contexts
 from gateway.dating import Calendar
 from gateway.downlinks import Desk
+from gateway.duty import BANDS, DutyBook
 from gateway.errors import SettingsError, SpoolError
 from gateway.filters import Filter
 from gateway.forwarders.access import broker_for
@@ -177,7 +178,8 @@ class Daemon:
         offsets, self._remembered = await spool.call(lambda store: (store.offsets(), store.gateways()))
         self.calendar = Calendar(self.clock, spool.boot, offsets)
         self.contexts = Contexts()
-        self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways)
+        duty = DutyBook(BANDS[self.settings.gateway.duty_cycle])
+        self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways, duty)
         self.intake = Intake(spool, contexts=self.contexts, calendar=self.calendar, tally=self.tally)
         spool.on_loss = self._lost
         await self._build_relays()

@@ -7,6 +7,7 @@ GatewayError
         SpoolBusy        more appends wait than the buffer accepts; the sender is not acknowledged
     BadFrame             something received cannot be understood; `kind` is one short word for counting
     NoPath               a concentrator cannot be reached for a downlink (no PULL_DATA, link closed)
+        NoAnswer         it took an order and said nothing: it may have transmitted, or not
     LinkLost             the connection of a destination ended before an answer came; the frame stays stored
     LinkRefused          the far end answered and said no (credentials, subscription); retried with back-off
 """
@@ -64,6 +65,10 @@ class BadFrame(GatewayError):
 
 class NoPath(GatewayError):
     """Raised when a downlink has no way to its concentrator. Check that the packet forwarder runs and pulls."""
+
+
+class NoAnswer(NoPath):
+    """Raised when a concentrator says nothing to an order. Counted as transmitted for the duty cycle, never as done."""
 
 
 class LinkLost(GatewayError):

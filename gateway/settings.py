@@ -32,10 +32,12 @@ _MOST_COUNTED = 1000
 class Gateway(Section, frozen=True):
     """[gateway]. With `id` = "auto" every concentrator is served under the EUI it reports itself; with an EUI only
     that one is, it is announced from the start, and all others are refused and counted.
+    `duty_cycle`: whose limits downlinks keep, see `gateway.duty`; elsewhere than in Europe "off".
     `clock` tells whether the machine's time may be believed: "auto" asks the kernel.
     """
 
     id: GatewayId = GatewayId("auto")
+    duty_cycle: Literal["EU868", "off"] = "EU868"
     clock: Literal["auto", "always", "never"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -20,7 +20,7 @@ import zmq.asyncio
 
 from gateway.clock import Clock
 from gateway.concentratord import messages
-from gateway.errors import BadFrame, NoPath
+from gateway.errors import BadFrame, NoAnswer, NoPath
 from gateway.frames import DownlinkItem, TxStatus, Uplink
 from gateway.logs import Tally
 from gateway.setting_types import ZmqUrl
@@ -211,7 +211,7 @@ class ConcentratordSource:
             if self._answering:
                 self._answering = False
                 self._doubt.set()
-            raise NoPath("no answer from Concentratord within 100 ms") from None
+            raise NoAnswer("no answer from Concentratord within 100 ms") from None
         except zmq.ZMQError as error:
             self._drop_command_socket()
             raise NoPath(f"Concentratord: {error.strerror}") from None
@@ -246,7 +246,7 @@ class ConcentratordSource:
         try:
             return messages.read_verdict(answer, self._number)
         except BadFrame as error:
-            raise NoPath(f"Concentratord answered something else ({error.kind})") from None
+            raise NoAnswer(f"Concentratord answered something else ({error.kind})") from None
 
 
 def _fetch(events: zmq.asyncio.Socket) -> list[bytes]:

@@ -11,7 +11,7 @@ import socket
 from collections import OrderedDict
 
 from gateway.clock import Clock
-from gateway.errors import BadFrame, NoPath
+from gateway.errors import BadFrame, NoAnswer, NoPath
 from gateway.frames import DownlinkItem, TxStatus
 from gateway.gwmp.server import PacketForwarders, Peer, Pulled, Pushed, Transmitted
 from gateway.logs import Tally
@@ -148,7 +148,7 @@ class SemtechUdpSource:
             self._lead_us = (7 * self._lead_us + way_us) // 8
             return status
         except TimeoutError:
-            raise NoPath(f"no TX_ACK from {gateway_id} within {_TX_ACK_PATIENCE_S} s") from None
+            raise NoAnswer(f"no TX_ACK from {gateway_id} within {_TX_ACK_PATIENCE_S} s") from None
         finally:
             del self._waiting[gateway_id, order.token]
 

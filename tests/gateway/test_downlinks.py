@@ -1,14 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.contexts import Contexts, Origin
 from gateway.downlinks import Desk
-from gateway.errors import NoPath
+from gateway.duty import EU868, DutyBook
+from gateway.errors import NoAnswer, NoPath
 from gateway.filters import Filter
-from gateway.frames import Delay, Downlink, DownlinkItem, Immediately, LoRa, Timing, TxStatus
+from gateway.frames import (
+    Delay,
+    Downlink,
+    DownlinkItem,
+    Fsk,
+    GpsTime,
+    Immediately,
+    LoRa,
+    LrFhss,
+    Timing,
+    TxStatus,
+)
+from gateway.gps_time import gps_from_utc_us
 from gateway.logs import Tally
 from gateway.setting_types import Address, DevAddrPrefix
 from tests.gateway.kit import EUI, FakeClock, downlink_frame
@@ -51,7 +66,7 @@ class Bench:
         self.clock = clock
         self.contexts = Contexts()
         self.radio = Radio(clock, *answers, takes_s=takes_s)
-        self.desk = Desk(self.contexts, clock, Tally(), {EUI: self.radio})
+        self.desk = Desk(self.contexts, clock, Tally(), {EUI: self.radio}, DutyBook(EU868))
         self.contexts.remember(1, Origin(EUI, COUNTER, clock.mono_us(), (1,)))
         self.context = self.contexts.write(1, COUNTER)
 
@@ -151,3 +166,61 @@ def test_an_unknown_concentrator_is_an_error(clock: FakeClock) -> None:
     bench = Bench(clock)
     order = Downlink(1, "00" * 8, bench.order(RX1).items)
     assert bench.carry_out(order) == ["INTERNAL_ERROR"]
+
+
+# Duty cycle. An item of the bench takes 46.3 ms (SF7, 18 bytes, with CRC); 868.0 to 868.6 MHz allow 36 s an hour.
+
+
+def order_on(bench: Bench, *frequencies_hz: int, downlink_id: int = 1, **changes: Any) -> Downlink:
+    order = bench.order(*[Immediately()] * len(frequencies_hz), downlink_id=downlink_id)
+    items = [
+        msgspec.structs.replace(item, frequency_hz=hz, **changes)
+        for item, hz in zip(order.items, frequencies_hz, strict=True)
+    ]
+    return msgspec.structs.replace(order, items=tuple(items))
+
+
+def spend(bench: Bench, hz: int, airtime_us: int) -> None:
+    assert bench.desk.duty.book(EUI, hz, airtime_us, bench.clock.mono_us()) is None
+
+
+def test_what_the_duty_cycle_forbids_in_rx1_is_sent_in_rx2(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    spend(bench, 868_300_000, 35_990_000)
+    assert bench.carry_out(order_on(bench, 868_100_000, 869_525_000)) == ["DUTY_CYCLE_OVERFLOW", "OK"]
+    assert [item.frequency_hz for item in bench.radio.heard] == [869_525_000]
+
+
+def test_a_refused_order_costs_no_airtime(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.COLLISION_PACKET, NoPath("no PULL_DATA"))
+    assert bench.carry_out(order_on(bench, 868_100_000, 868_300_000)) == ["COLLISION_PACKET", "INTERNAL_ERROR"]
+    assert bench.desk.duty.accounts(clock.mono_us()) == []
+
+
+def test_an_order_without_an_answer_costs_airtime_because_it_may_be_on_air(clock: FakeClock) -> None:
+    bench = Bench(clock, NoAnswer("no TX_ACK"))
+    assert bench.carry_out(order_on(bench, 868_100_000)) == ["INTERNAL_ERROR"]
+    assert [(one.band, one.used_ms) for one in bench.desk.duty.accounts(clock.mono_us())] == [("868.0-868.6", 46)]
+
+
+def test_nothing_is_sent_in_the_bands_of_alarms(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK)
+    assert bench.carry_out(order_on(bench, 868_650_000, 869_525_000)) == ["TX_FREQ", "OK"]
+
+
+@pytest.mark.parametrize("modulation", [LoRa(7, 0), LoRa(99, 125_000), Fsk(0), LrFhss(137_000, "1/3")])
+def test_modulations_no_gateway_has_are_refused(modulation: Any, clock: FakeClock) -> None:
+    bench = Bench(clock)
+    assert bench.carry_out(order_on(bench, 868_100_000, modulation=modulation)) == ["INTERNAL_ERROR"]
+
+
+# Class B
+
+
+def test_a_ping_slot_that_has_passed_is_too_late_if_the_machine_knows_the_time(clock: FakeClock) -> None:
+    bench = Bench(clock, TxStatus.OK, TxStatus.GPS_UNLOCKED)
+    now_us = gps_from_utc_us(clock.wall_us())
+    assert bench.carry_out(bench.order(GpsTime(now_us - 1), GpsTime(now_us + 128_000_000))) == ["TOO_LATE", "OK"]
+    assert bench.radio.left_us == 128_000_000
+    clock.is_verified = False
+    assert bench.carry_out(bench.order(GpsTime(now_us - 1), downlink_id=2)) == ["GPS_UNLOCKED"]
