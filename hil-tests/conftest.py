@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,12 +33,17 @@ def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def embedded_services() -> str:
-    """pytest-embedded: a serial port, nothing else."""
-    return "serial"
+def embedded_services(request: pytest.FixtureRequest) -> str:
+    """pytest-embedded: a serial port for tests of the rig, nothing for those that bring their own bench."""
+    return "serial" if _of_the_rig(request) else ""
 
 
 @pytest.fixture
-def port(rig: Rig) -> str:
+def port(request: pytest.FixtureRequest) -> str | None:
     """pytest-embedded: the port of `dut`."""
-    return rig.port
+    return str(request.getfixturevalue("rig").port) if _of_the_rig(request) else None
+
+
+def _of_the_rig(request: pytest.FixtureRequest) -> bool:
+    """Whether the test itself asks for the rig or its port; the plugin's own fixtures are part of every test."""
+    return not {"rig", "dut"}.isdisjoint(inspect.signature(request.function).parameters)

@@ -16,7 +16,7 @@ _TEST_END_MS = 24 * 3_600_000
 class ServingCycle(Cycle):
     """As `Cycle`; call `serve` before `run`.
 
-    For packages: `config`, `say`, `random_u32`, `free_kb`, and `gps_clock`, the network's time.
+    For packages: `config`, `say`, `random_u32`, `free_kb`, `soon`, and `gps_clock`, the network's time.
     """
 
     def serve(self, mac, directory, modules):
@@ -39,6 +39,10 @@ class ServingCycle(Cycle):
             if service.PORT == _TEST_PORT:
                 self._tester = service
                 self._services.remove(service)
+
+    def soon(self):
+        """For packages: an uplink shall go out soon, whatever is in it."""
+        self._link.more = True
 
     @property
     def _test(self):

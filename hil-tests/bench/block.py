@@ -24,6 +24,7 @@ from bench.server.core import NetworkServer, default_profile
 from bench.server.events import to_dict
 from bench.server.frames import UPLINK_DATA, DataFrame, FType, JoinRequest, frame_type
 from bench.server.outputs import AppEvent
+from bench.server.settings import Settings
 from bench.street import GATEWAY_ID, Plan, Street
 from firmware.lorawan.ids import Eui
 from firmware.lorawan.store import pack_identity
@@ -51,12 +52,21 @@ class Arrived:
 class Block:
     """Street and server core under one clock."""
 
-    def __init__(self, root: Path, plans: list[Plan], seed: int = 0, *, heap_bytes: int = HEAP_BYTES) -> None:
+    def __init__(
+        self,
+        root: Path,
+        plans: list[Plan],
+        seed: int = 0,
+        *,
+        heap_bytes: int = HEAP_BYTES,
+        settings: Settings | None = None,
+    ) -> None:
+        """`settings`: the server's, if not the usual ones."""
         self.street = Street(root, plans, seed, heap_bytes=heap_bytes)
         self.bench = self.street.bench
         self.air = self.street.air
         self.seed = seed
-        self.server = NetworkServer(seed=seed)
+        self.server = NetworkServer(settings, seed=seed)
         self.events: list[AppEvent] = []
         self.arrived: list[Arrived] = []
         self.link = DirectLink(self.bench.schedule, self.server, unix_us=EPOCH_US, on_output=self._output)

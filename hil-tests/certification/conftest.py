@@ -325,17 +325,6 @@ def _quick() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def embedded_services() -> str:
-    """No board and no port here: pytest-embedded has nothing to start."""
-    return ""
-
-
-@pytest.fixture
-def port() -> None:
-    """See `embedded_services`."""
-
-
 @pytest.fixture(params=["A", "C"], ids=["class A", "class C"])
 def house(request: pytest.FixtureRequest) -> TestHouse:
     """A joined device of either class."""

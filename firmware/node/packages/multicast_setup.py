@@ -12,7 +12,9 @@ class Service:
         self._mac = mac
         self._clock = cycle.gps_clock
         self._say = cycle.say
+        self._soon = cycle.soon
         self._setup = None
+        mac.request_time()
 
     def take(self, downlink, now_ms):
         """Commands of the multicast server; the keys are derived when they are needed first."""
@@ -21,7 +23,11 @@ class Service:
                 self._say("multicast: no GenAppKey; run `spatz key`")
                 return b""
             self._setup = MulticastSetup(self._mac, self._clock, self._mac.gen_app_key)
-        return self._setup.handle(downlink.data, now_ms)
+        self._mac.request_time()  # with the answer: a session begins on time if the clock is fresh
+        answer = self._setup.handle(downlink.data, now_ms)
+        if not answer:
+            self._soon()
+        return answer
 
     def next_ms(self, now_ms):
         """Never by itself."""
