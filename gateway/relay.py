@@ -170,6 +170,8 @@ class Relay:
             await asyncio.sleep(1)
             return
         now_us = self._clock.mono_us()
+        # And what came back unsent meanwhile waits as well.
+        in_flight = min(in_flight, turns.stored_in_flight)
         for parcel in turns.take(rows, complete, self._spool.waiting(self.number) - in_flight, now_us):
             self._send(parcel)
 
