@@ -16,6 +16,9 @@ MODULES = [
     "test_packages",
     "test_power_cuts",
     "test_regions",
+    "test_regions_dwell",
+    "test_regions_fixed",
+    "test_regions_sensing",
     "test_store",
 ]
 
