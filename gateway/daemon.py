@@ -100,7 +100,7 @@ class Daemon:
     async def _serve(self, stop: asyncio.Event, reload: Reload | None) -> None:
         await self._build()
         sources = [self._source(one) for one in self.settings.source]
-        status = StatusServer(self) if self.settings.status is not None else None
+        status = StatusServer(self, self.settings.status.hosts) if self.settings.status is not None else None
         housekeeping: asyncio.Task[None] | None = None
         try:
             self.addresses = [await source.start() for source in sources]
@@ -179,8 +179,8 @@ class Daemon:
         self.calendar = Calendar(self.clock, spool.boot, offsets)
         self.contexts = Contexts()
         duty = DutyBook(BANDS[self.settings.gateway.duty_cycle])
-        self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways, duty)
         self.intake = Intake(spool, contexts=self.contexts, calendar=self.calendar, tally=self.tally)
+        self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways, duty, self.intake.watch)
         spool.on_loss = self._lost
         await self._build_relays()
         await self._look_at_clock()
@@ -202,6 +202,7 @@ class Daemon:
                 calendar=self.calendar,
                 tally=self.tally,
                 join_lifetime_us=destination.join_lifetime,
+                watch=self.intake.watch,
             )
             relays.append(relay)
             for gateway_id in ([self._only] if self._only else self._remembered) + list(self.gateways):
@@ -276,6 +277,7 @@ class Daemon:
 
     def report(self, report: GatewayReport) -> None:
         """See `Sink.report`."""
+        self.intake.watch.reported(report, self.clock.wall_us())
         for relay in self.relays:
             relay.report(report)
 

@@ -165,7 +165,9 @@ class DownlinkResult(msgspec.Struct, frozen=True):
 
 
 class GatewayReport(msgspec.Struct, frozen=True):
-    """Counters of one interval as a packet forwarder tells them ("stat"). Position is None when unknown."""
+    """Counters of one interval as a packet forwarder tells them ("stat"). Position is None when unknown, and so is
+    `acknowledged_percent`, the share of its datagrams that were acknowledged to it.
+    """
 
     gateway_id: str
     rx_received: int = 0
@@ -176,3 +178,4 @@ class GatewayReport(msgspec.Struct, frozen=True):
     longitude: float | None = None
     altitude_m: float = 0.0
     metadata: dict[str, str] = {}
+    acknowledged_percent: float | None = None

@@ -11,6 +11,8 @@ from typing import NamedTuple
 _MIC_BYTES = 4
 # MHDR(1) DevAddr(4) FCtrl(1) FCnt(2) MIC(4): section 4.3.1 with an empty FOpts and no FPort.
 _SHORTEST_DATA_BYTES = 12
+# MHDR(1) DevAddr(4) FCtrl(1) FCnt(2), FOpts not counted.
+_PORT_AT = 8
 _FOPTS_LENGTH_MASK = 0x0F
 _ADR_ACK_REQ = 0x40
 # MHDR(1) JoinEUI(8) DevEUI(8) DevNonce(2) MIC(4): section 6.2.5.
@@ -27,7 +29,9 @@ class Kind(Enum):
 
 
 class Header(NamedTuple):
-    """`dev_addr` of data frames, `join_eui` of join-requests; both as integers in printed order, None if absent."""
+    """`dev_addr` of data frames, `join_eui` of join-requests; both as integers in printed order, None if absent.
+    `port` is the FPort, which is not encrypted; None if the frame has none.
+    """
 
     kind: Kind
     dev_addr: int | None = None
@@ -35,6 +39,7 @@ class Header(NamedTuple):
     fcnt: int | None = None
     confirmed: bool = False
     adr_ack_req: bool = False
+    port: int | None = None
 
     @property
     def wants_answer(self) -> bool:
@@ -59,6 +64,8 @@ def read(phy_payload: bytes) -> Header | None:
             fcnt=int.from_bytes(phy_payload[6:8], "little"),
             confirmed=message_type == 4,
             adr_ack_req=bool(phy_payload[5] & _ADR_ACK_REQ),
+            # Behind FHDR, in front of FRMPayload, if anything is there: section 4.3.2.
+            port=phy_payload[_PORT_AT + fopts_bytes] if len(phy_payload) > _SHORTEST_DATA_BYTES + fopts_bytes else None,
         )
     if message_type == 0:
         if len(phy_payload) != _JOIN_REQUEST_BYTES:

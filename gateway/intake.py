@@ -73,12 +73,12 @@ class Intake:
             front = self._judge(uplink)
             if front is None:
                 continue
-            self.watch.note(uplink, front, moment)
             relays = tuple(relay for relay in self.relays if relay.filter.passes(front))
+            seq = self._spool.next_seq()
+            self.watch.heard(uplink, front, moment, seq, (relay.name for relay in relays))
             if not relays:
                 self._tally.count(_log, "uplink dropped", "filtered")
                 continue
-            seq = self._spool.next_seq()
             numbers = tuple(relay.number for relay in relays)
             self._contexts.remember(seq, Origin(uplink.gateway_id, uplink.context, moment.mono_us, numbers))
             if front.dev_addr is None:

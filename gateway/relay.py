@@ -18,6 +18,7 @@ from gateway.logs import Tally
 from gateway.spool import Spool
 from gateway.statistics import Ledger, Sum
 from gateway.turns import Parcel, Turns, Verdict
+from gateway.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Relay:
         calendar: Calendar,
         tally: Tally,
         join_lifetime_us: int = 4_000_000,
+        watch: Watch | None = None,
     ) -> None:
         self.name = name
         self.join_lifetime_us = join_lifetime_us
@@ -71,10 +73,13 @@ class Relay:
         self.delivered_late = 0
         self.superseded = 0
         self.last_delivered_us: int | None = None
+        self.changed_us = clock.mono_us()
+        self.why = ""
         self._spool = spool
         self._clock = clock
         self._calendar = calendar
         self._tally = tally
+        self._watch = watch
         self._wake = asyncio.Event()
         self._ledger = Ledger()
         self._done: list[tuple[int, int]] = []
@@ -118,14 +123,17 @@ class Relay:
 
     def link_up(self) -> None:
         """The link is ready to send."""
-        self.turns.link_up(self._clock.mono_us())
+        self.changed_us, self.why = self._clock.mono_us(), ""
+        self.turns.link_up(self.changed_us)
         _log.info("destination up", extra={"destination": self.name, "buffered": self.buffered})
         self._send_live()
         self._wake.set()
 
     def link_down(self, why: str) -> None:
         """The link has ended; futures of frames in flight end with LinkLost."""
+        self.why = why
         if self.turns.up:
+            self.changed_us = self._clock.mono_us()
             _log.warning("destination down", extra={"destination": self.name, "why": why})
         self.turns.link_down()
         self._wake.set()
@@ -202,6 +210,8 @@ class Relay:
             self.delivered += 1
             self.delivered_late += late
             self.last_delivered_us = now_us
+            if self._watch is not None:
+                self._watch.delivered(parcel.seq, self.name, late)
         if forget:
             self._forget(parcel)
             if parcel.overtakes:
@@ -211,6 +221,9 @@ class Relay:
 
     def _supersede(self, parcel: Parcel) -> None:
         """Rule 5: older frames of the device could only be refused by the server now."""
+
+        if self._watch is not None:
+            self._watch.superseded(parcel.dev_addr, parcel.seq, self.name)
 
         def counted(future: asyncio.Future[int]) -> None:
             if not future.cancelled() and future.exception() is None:

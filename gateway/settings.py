@@ -145,9 +145,12 @@ Destination = ChirpstackMqtt | SemtechUdp
 
 
 class Status(Section, frozen=True):
-    """[status]: page, health and metrics over HTTP. No section, no server."""
+    """[status]: page, health and metrics over HTTP. No section, no server. `hosts`: names it may be asked for under,
+    besides IP addresses and localhost; all others are refused, so that no web page can get in by a name of its own.
+    """
 
     bind: Address
+    hosts: tuple[str, ...] = ()
 
 
 class Settings(Section, frozen=True):

@@ -1,13 +1,17 @@
-"""The HTTP face of the daemon. It reads state and changes nothing.
+"""The HTTP face of the daemon. It reads state and changes nothing; there is no route that could.
 
 /         page for people, in German and English
-/state    what the page draws
 /health   JSON for machines
 /metrics  Prometheus
+
+Whoever can open the address may read it, so it belongs on loopback. A foreign web page that makes a browser on this
+machine ask under a name of its own (DNS rebinding) is refused by the Host header.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import zlib
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -16,26 +20,52 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.page.document import page
+from gateway.page.look import Picture, look
+from gateway.page.words import Words, choose
 from gateway.setting_types import Address
 
 if TYPE_CHECKING:
     from gateway.daemon import Daemon
 
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+# However many look, the picture is taken twice a second.
+_PICTURE_US = 500_000
+# Below this, compressing costs more than it saves.
+_WORTH_COMPRESSING = 2048
+
+_HEADERS = {
+    # Nothing from elsewhere, nothing inline: even a mistake in escaping could not run.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+
 
 class StatusServer:
-    """Serves one daemon's state on one address."""
+    """Serves one daemon's state on one address. `hosts`: names it may be asked for under, besides IP addresses."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, hosts: tuple[str, ...] = ()) -> None:
         self._daemon = daemon
+        self._hosts = frozenset(("localhost", *(host.lower() for host in hosts)))
         self._metrics = Metrics(daemon)
         self._runner: web.AppRunner | None = None
+        self._picture: Picture | None = None
+        self._picture_us = 0
 
     async def start(self, bind: Address) -> Address:
         """Listen; returns the real address. Raises OSError."""
-        app = web.Application(middlewares=[_guard])
-        app.router.add_get("/", _file("status_page.html", "text/html"))
-        app.router.add_get("/status.js", _file("status_page.js", "text/javascript"))
-        app.router.add_get("/state", self._state)
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/", self._page)
+        for name, kind in _STATIC.items():
+            app.router.add_get(f"/{name}", _file(name, kind))
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics_text)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -50,32 +80,74 @@ class StatusServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _page(self, request: web.Request) -> web.Response:
+        language = choose(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+        text = page(await self._look(), Words(language)).encode()
+        headers = {"Vary": "Accept-Language, Accept-Encoding", "Content-Language": language}
+        return _answer(request, text, "text/html", headers)
+
+    async def _look(self) -> Picture:
+        now_us = self._daemon.clock.mono_us()
+        if self._picture is None or not 0 <= now_us - self._picture_us < _PICTURE_US:
+            self._picture, self._picture_us = await look(self._daemon), now_us
+        return self._picture
+
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response(health(self._daemon))
-
-    async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response({"health": health(self._daemon), "watch": self._daemon.intake.watch.state()})
 
     async def _metrics_text(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._known(request.headers.get("Host", "")):
+            text = (
+                "This gateway does not know itself by the name in your address.\n"
+                'Use its IP address, or add the name to "hosts" in the section [status] of its settings.\n'
+            )
+            response: web.StreamResponse = web.Response(status=421, text=text)
+        else:
+            try:
+                response = await handler(request)
+            except web.HTTPException as refusal:
+                refusal.headers.update(_HEADERS)
+                raise
+        response.headers.update(_HEADERS)
+        return response
+
+    def _known(self, host: str) -> bool:
+        """Whether a Host header names us: an IP address (which nobody can rebind), localhost, or a name of `hosts`."""
+        name, _, port = host.rpartition(":")
+        if not name or not port.isdecimal():
+            name = host
+        name = name.removeprefix("[").removesuffix("]").lower().rstrip(".")
+        if name in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
 
 def _file(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def serve(_request: web.Request) -> web.Response:
-        text = resources.files("gateway").joinpath(name).read_text(encoding="utf-8")
-        return web.Response(text=text, content_type=kind)
+    body = resources.files("gateway.page").joinpath("static", name).read_bytes()
+
+    async def serve(request: web.Request) -> web.Response:
+        return _answer(request, body, kind, {})
 
     return serve
 
 
-@web.middleware
-async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The page loads nothing from elsewhere and cannot be framed."""
-    response = await handler(request)
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
+def _answer(request: web.Request, body: bytes, kind: str, headers: dict[str, str]) -> web.Response:
+    """The body, or nothing if whoever asks has it already."""
+    mark = f"{zlib.crc32(body):08x}"
+    if any(known.value == mark for known in request.if_none_match or ()):
+        return web.Response(status=304, headers={**headers, "ETag": f'"{mark}"'})
+    response = web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+    response.etag = mark
+    if len(body) >= _WORTH_COMPRESSING:
+        response.enable_compression()
     return response
 
 
@@ -104,6 +176,7 @@ def health(daemon: Daemon) -> dict[str, Any]:
         "destinations": {
             relay.name: {
                 "state": "up" if relay.flowing else "holding" if relay.turns.up else "down",
+                "why": relay.why,
                 "buffered": relay.buffered,
                 "in_flight": relay.turns.in_flight,
                 "delivered": relay.delivered,

@@ -136,6 +136,11 @@ class Turns:
         return self._hold is not None
 
     @property
+    def holding_since_us(self) -> int | None:
+        """Since when, monotonic; None if not."""
+        return None if self._hold is None else self._hold.since_us
+
+    @property
     def stored_in_flight(self) -> int:
         """Of the frames in flight, those that are in the spool."""
         return sum(1 for sent in self._in_flight.values() if sent.parcel.stored)

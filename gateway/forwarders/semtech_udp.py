@@ -99,7 +99,7 @@ class SemtechUdpLink:
         station.send(station.client.pull())
 
     def _lost(self, why: str) -> None:
-        if self._relay is not None and self._relay.turns.up:
+        if self._relay is not None:
             self._relay.link_down(why)
         for station in self._stations.values():
             station.give_up(why)

@@ -76,6 +76,7 @@ class _Stat(msgspec.Struct):
     rxok: Number | None = None
     dwnb: Number | None = None
     txnb: Number | None = None
+    ackr: Number | None = None
     meta: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -259,6 +260,7 @@ def _report(gateway_id: str, stat: _Stat) -> GatewayReport:
         longitude=float(stat.long) if placed and stat.long is not None else None,
         altitude_m=float(small(stat.alti, -1000, 100_000)),
         metadata=_metadata(stat.meta),
+        acknowledged_percent=float(stat.ackr) if stat.ackr is not None and 0 <= stat.ackr <= 100 else None,
     )
 
 

@@ -25,7 +25,7 @@ from tests.gateway.kit import EUI, FakeClock, data_frame, downlink_frame, join_r
 
 def test_headers_name_device_and_counter_of_data_frames() -> None:
     front = header.read(data_frame(0x26011BDA, 0xABCD, confirmed=True))
-    assert front == header.Header(Kind.DATA, dev_addr=0x26011BDA, fcnt=0xABCD, confirmed=True)
+    assert front == header.Header(Kind.DATA, dev_addr=0x26011BDA, fcnt=0xABCD, confirmed=True, port=1)
     assert front.wants_answer
 
 
