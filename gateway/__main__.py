@@ -118,7 +118,8 @@ def merge(config: Path, only_check: bool) -> None:
     if only_check:
         click.echo(f"{config}: good. Broker: {broker.server}. Partitions: {settings.merge.partitions}.")
         return
-    secrets = (settings.resolve(broker.password_file).read_text(encoding="utf-8").strip(),) * bool(broker.password_file)
+    password_file = settings.resolve(broker.password_file)
+    secrets = (password_file.read_text(encoding="utf-8").strip(),) if broker.password_file else ()
     logs.configure(settings.merge.log_level, secrets)
     sys.exit(asyncio.run(_merge(settings)))
 

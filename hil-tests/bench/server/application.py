@@ -63,6 +63,11 @@ class Application:
         with self._changed:
             return [up.f_cnt for up in self.ups if up.dev_addr == dev_addr]
 
+    def counter_complaints(self) -> list[str]:
+        """Codes of log events about frame counters: frames that came twice, or too late to count."""
+        with self._changed:
+            return [code for _, code in self.complaints if code.startswith("UPLINK_F_CNT")]
+
     def wait(self, true: Callable[[], bool], what: str, patience_s: float = 30.0) -> None:
         """Wait for something here to become true. Raises AssertionError with what there is."""
         deadline = time.monotonic() + patience_s
