@@ -37,14 +37,18 @@ class Link:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        """Listen; after `refuse` on the same port again."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """The broker is gone: refuse connections as its own port does."""
+        if self._server is not None:
+            self._server.close()
 
     async def stop(self) -> None:
         """Break everything and close the port."""
-        if self._server is not None:
-            self._server.close()
+        self.refuse()
         self.heal(lose=True)
         await asyncio.gather(*self._serving, return_exceptions=True)
 

@@ -70,7 +70,6 @@ class Load:
         self._f_cnt = dict.fromkeys((one.dev_addr for one in devices), 0)
         self._offset_us = self._chance.randrange(COUNTER)
         self._jit = JitQueue()
-        self._runs = 0
         self._token = 0
         self._waiting: dict[bytes, Sent] = {}
         self._up: asyncio.DatagramTransport
@@ -165,22 +164,17 @@ class Load:
             return
         ahead_us = (slot.count_us - self._count_us(now_us)) % COUNTER
         dev_addr = int.from_bytes(phy_payload[1:5], "little")
-        emission = Emission(dev_addr, phy_payload, (now_us + ahead_us) / 1e6, slot.count_us)
-        run = self._runs
-
-        def emit() -> None:
-            if run == self._runs:
-                self._jit.release(slot)
-                self._record.emissions.append(emission)
-
-        asyncio.get_running_loop().call_later(ahead_us / 1e6, emit)
+        # Recorded at once, so that a ghost minutes ahead is seen by a run that ends before.
+        self._record.emissions.append(Emission(dev_addr, phy_payload, (now_us + ahead_us) / 1e6, slot.count_us))
+        asyncio.get_running_loop().call_later(ahead_us / 1e6, self._jit.release, slot)
 
     def restart_radio(self, ahead_s: float) -> None:
         """The concentrator restarts. Its counter is set back by `ahead_s`, so that whoever answers an old frame by its
-        counter value gets a transmission accepted.
+        counter value gets a transmission accepted. What was queued is forgotten.
         """
-        self._runs += 1
         self._jit.clear()
+        now_s = time.time()
+        self._record.emissions[:] = [one for one in self._record.emissions if one.at_s <= now_s]
         self._offset_us -= int(ahead_s * 1e6)
 
     def _count_us(self, now_us: int) -> int:

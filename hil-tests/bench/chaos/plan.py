@@ -3,10 +3,10 @@
 Three threads of misfortune run at once:
 
     network   episodes one after the other, with rest between them: the broker gone, the network cut (with what was
-              on its way late or lost, or PUBACKs alone lost), nobody listening, the spool overflowing
+              on its way late or lost, or PUBACKs alone lost), nobody listening, the spool overflowing, and the
+              concentrator restarted in a cut with a counter that makes what waits seem answerable
     kills     SIGKILL of the gateway at any moment, also inside those episodes
-    clocks    the wall clock steps; the machine restarts with a wrong one and is synchronised later;
-              the concentrator restarts with a counter that makes old frames look answerable
+    clocks    the wall clock steps; the machine restarts with a wrong one and is synchronised later
 
 Pacing: rule 4 (a second between frames of a device, a replay cap) limits what can be caught up. A plan of
 `FULL` sends 50,000 frames of 500 devices in 27 minutes, 31 a second, and its gateway may replay 100 a second, so an
@@ -66,7 +66,6 @@ class Scale:
     outage_s: tuple[float, float] = (10.0, 50.0)
     kill_every_s: float = 45.0
     clock_every_s: float = 60.0
-    radio_every_s: float = 240.0
     overflow: tuple[float, float] | None = None
     """Seconds without a network, and frames a second meanwhile, that overflow the spool."""
     spool_bytes: int = 1 << 20
@@ -80,16 +79,15 @@ class Scale:
 
 FULL = Scale(frames=50_000, devices=500, rate=31.0, replay_per_second=100, overflow=(100.0, 80.0))
 SHORT = Scale(
-    frames=600,
-    devices=150,
-    rate=60.0,
+    frames=800,
+    devices=100,
+    rate=70.0,
     replay_per_second=400,
     spacing="500ms",
-    calm_s=(0.5, 1.0),
-    outage_s=(1.0, 2.5),
-    kill_every_s=5.0,
-    clock_every_s=4.0,
-    radio_every_s=8.0,
+    calm_s=(0.3, 0.7),
+    outage_s=(0.8, 1.8),
+    kill_every_s=7.0,
+    clock_every_s=5.0,
 )
 
 
@@ -102,7 +100,7 @@ class Plan:
     actions: list[Action] = field(default_factory=list)
 
 
-_EPISODES = ("broker", "stall", "cut", "pubacks", "deaf", "overflow")
+_EPISODES = ("broker", "stall", "cut", "pubacks", "deaf", "radio", "overflow")
 # The gateway notes a verified clock within ten seconds; a machine restarted before would leave undated frames.
 _NOTED_S = 13.0
 # Contexts live ten seconds: a concentrator is silent that long when it restarts, so that no live answer hits it.
@@ -115,25 +113,32 @@ _COUNTER_BACK_S = (20.0, 400.0)
 def make(seed: int, scale: Scale) -> Plan:
     """Draw a plan."""
     chance = random.Random(f"plan/{seed}")
-    length_s = scale.frames / scale.rate
-    actions = [*_network(chance, scale, length_s), *_kills(chance, scale, length_s), *_clocks(chance, scale, length_s)]
-    actions += _radio(chance, scale, length_s)
+    actions = _network(chance, scale, scale.frames / scale.rate)
+    length_s = max(action.at_s for action in actions)
+    actions += [*_kills(chance, scale, length_s), *_clocks(chance, scale, length_s)]
     return Plan(seed, scale, sorted(actions, key=lambda action: action.at_s))
 
 
 def _network(chance: random.Random, scale: Scale, length_s: float) -> list[Action]:
     actions: list[Action] = []
-    kinds: list[str] = []
+    kinds = [kind for kind in _EPISODES if kind != "overflow" or scale.overflow]
+    chance.shuffle(kinds)
+    first_round = True
     at_s = chance.uniform(*scale.calm_s)
-    while at_s < length_s:
+    # Every kind once before any kind twice, even if the time is short; the overflow once in a run.
+    while at_s < length_s or (first_round and kinds):
         if not kinds:
-            # Every kind once before any kind twice; the overflow once in a run.
-            kinds = [kind for kind in _EPISODES if kind != "overflow" or (scale.overflow and not actions)]
+            first_round = False
+            kinds = [kind for kind in _EPISODES if kind != "overflow"]
             chance.shuffle(kinds)
         kind, for_s = kinds.pop(), chance.uniform(*scale.outage_s)
         if kind == "overflow" and scale.overflow is not None:
             for_s, rate = scale.overflow
             actions += [Action(at_s, Act.RATE, rate), Action(at_s + for_s, Act.RATE, scale.rate)]
+        elif kind == "radio":
+            actions.append(Action(at_s + for_s, Act.RADIO, chance.uniform(*_COUNTER_BACK_S)))
+            for_s += RADIO_SILENCE_S + 1
+            length_s += RADIO_SILENCE_S
         first, last = _ends(chance, kind)
         actions += [Action(at_s, first), Action(at_s + for_s, last)]
         at_s += for_s + chance.uniform(*scale.calm_s)
@@ -148,6 +153,7 @@ def _ends(chance: random.Random, kind: str) -> tuple[Act, Act]:
         "cut": (Act.CUT, Act.HEAL_BROKEN),
         "pubacks": (Act.CUT_PUBACKS, heal),
         "deaf": (Act.DEAF, Act.HEARING),
+        "radio": (Act.CUT, Act.HEAL_BROKEN),
         "overflow": (Act.CUT, Act.HEAL_BROKEN),
     }[kind]
 
@@ -172,13 +178,4 @@ def _clocks(chance: random.Random, scale: Scale, length_s: float) -> list[Action
         actions.append(Action(at_s + for_s, Act.SYNCHRONISE, chance.uniform(-0.02, 0.02)))
         at_s += for_s + max(_NOTED_S, chance.uniform(0.3, 1.0) * scale.clock_every_s)
         restart = not restart
-    return actions
-
-
-def _radio(chance: random.Random, scale: Scale, length_s: float) -> list[Action]:
-    actions = []
-    at_s = chance.uniform(0.5, 1.0) * scale.radio_every_s
-    while at_s < length_s:
-        actions.append(Action(at_s, Act.RADIO, chance.uniform(*_COUNTER_BACK_S)))
-        at_s += chance.uniform(0.7, 1.3) * scale.radio_every_s + RADIO_SILENCE_S
     return actions

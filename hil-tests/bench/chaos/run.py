@@ -29,8 +29,8 @@ _EVENTS = "eu868/gateway/+/event/+"
 _POLL_S = 0.25
 # A held destination is probed every 30 s at the latest.
 _NO_PROGRESS_S = 75.0
-# With an empty spool only the server's own 200 ms are to be waited for.
-_EMPTY_S = 5.0
+# With an empty spool frames can only be on their way through the broker, whom the server may have to find again.
+_EMPTY_S = 20.0
 
 
 class Run:
@@ -91,18 +91,9 @@ class Run:
     # The three threads of a run
 
     async def _storm(self) -> None:
-        started_s = time.monotonic()
-        lasting: list[asyncio.Task[None]] = []
-        acting = asyncio.create_task(self._act(started_s, lasting))
-        try:
-            await self._send()
-        finally:
-            acting.cancel()
-            await asyncio.gather(acting, return_exceptions=True)
-        if acting.done() and not acting.cancelled() and (error := acting.exception()) is not None:
-            raise error
-        for task in lasting:
-            await task
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._send())
+            together.create_task(self._act(together))
 
     async def _send(self) -> None:
         due_s = time.monotonic()
@@ -118,16 +109,17 @@ class Run:
                 self._look()
                 self._tell(f"{number + 1} sent, {len(self._arrived)} arrived")
 
-    async def _act(self, started_s: float, lasting: list[asyncio.Task[None]]) -> None:
+    async def _act(self, together: asyncio.TaskGroup) -> None:
+        started_s = time.monotonic()
         for action in self.plan.actions:
             await asyncio.sleep(max(0.0, started_s + action.at_s - time.monotonic()))
             self.did.append((time.time(), action))
             self.count[action.act.value] += 1
             # Misfortunes do not wait for each other.
             if action.act in (Act.KILL, Act.RESTART):
-                lasting.append(asyncio.create_task(self._kill(action)))
+                together.create_task(self._kill(action))
             elif action.act is Act.RADIO:
-                lasting.append(asyncio.create_task(self._restart_radio(action)))
+                together.create_task(self._restart_radio(action))
             else:
                 await self._do(action)
 
@@ -152,8 +144,12 @@ class Run:
             self._rate = action.value
         elif act is Act.BROKER_DOWN:
             await asyncio.to_thread(self._broker.stop)
+            for one in (self.uplink, self.downlink):
+                one.refuse()
         elif act is Act.BROKER_UP:
             await asyncio.to_thread(self._broker.start)
+            for one in (self.uplink, self.downlink):
+                await one.start()
         elif act is Act.CUT:
             link.cut()
         elif act is Act.CUT_PUBACKS:

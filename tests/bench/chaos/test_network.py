@@ -21,6 +21,13 @@ def test_every_plan_of_full_length_has_everything_in_it() -> None:
         assert acts == set(Act), f"seed {seed} misses {set(Act) - acts}"
 
 
+def test_a_short_plan_has_all_the_misfortunes_of_the_network() -> None:
+    for seed in range(20):
+        acts = {action.act for action in plan.make(seed, plan.SHORT).actions}
+        missing = set(Act) - acts - {Act.HEAL, Act.RATE, Act.STEP, Act.RESTART}
+        assert not missing, f"seed {seed} misses {missing}"
+
+
 def test_what_begins_ends() -> None:
     ends = {
         Act.BROKER_DOWN: {Act.BROKER_UP},
