@@ -29,6 +29,7 @@ from gateway.forwarders.semtech_udp import SemtechUdpLink
 from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
 from gateway.logs import Tally
+from gateway.notes import Notes
 from gateway.relay import Link, Relay
 from gateway.setting_types import Address
 from gateway.settings import ChirpstackMqtt, Destination, SemtechUdp, Settings
@@ -80,6 +81,7 @@ class Daemon:
         self.intake: Intake
         self.desk: Desk
         self.contexts: Contexts
+        self.notes: Notes
         self._remembered: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._notifier = Notifier()
@@ -178,10 +180,12 @@ class Daemon:
         offsets, self._remembered = await spool.call(lambda store: (store.offsets(), store.gateways()))
         self.calendar = Calendar(self.clock, spool.boot, offsets)
         self.contexts = Contexts()
-        duty = DutyBook(BANDS[self.settings.gateway.duty_cycle])
         self.intake = Intake(spool, contexts=self.contexts, calendar=self.calendar, tally=self.tally)
+        duty = DutyBook(BANDS[self.settings.gateway.duty_cycle])
         self.desk = Desk(self.contexts, self.clock, self.tally, self.gateways, duty, self.intake.watch)
         spool.on_loss = self._lost
+        self.notes = Notes(spool)
+        await self.notes.restore(duty, self.clock.mono_us())
         await self._build_relays()
         await self._look_at_clock()
 
@@ -201,6 +205,9 @@ class Daemon:
                 clock=self.clock,
                 calendar=self.calendar,
                 tally=self.tally,
+                budget=await self.notes.budget(
+                    destination.name, destination.max_bytes_per_day, destination.max_bytes_per_month
+                ),
                 join_lifetime_us=destination.join_lifetime,
                 watch=self.intake.watch,
             )
@@ -223,7 +230,9 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for relay in self.relays:
+            relay.look_at_budget()
             relay.close()
+        await self._keep_notes()
 
     def _source(self, one: settings_of.Source) -> Source:
         if isinstance(one, settings_of.SemtechUdpSource):
@@ -316,12 +325,22 @@ class Daemon:
                 self.spool.write_held()
             if beat % _CLOCK_EVERY == 0:
                 await self._look_at_clock()
+            for relay in self.relays:
+                relay.look_at_budget()
             if beat % _EXPIRE_EVERY == 0:
                 await self._expire()
+                await self._keep_notes()
             if self._notifier.watchdog_s is not None:
                 self._notifier.tell("WATCHDOG=1")
             beat += 1
             await asyncio.sleep(_HOUSEKEEPING_S)
+
+    async def _keep_notes(self) -> None:
+        budgets = [(relay.name, relay.budget) for relay in self.relays]
+        try:
+            await self.notes.write(budgets, self.desk.duty, self.clock.mono_us())
+        except SpoolError as error:
+            self.tally.count(_log, "spool cannot write", str(error)[:60])
 
     async def _look_at_clock(self) -> None:
         """Keep the verified offset of the clocks in the spool; written only when it moved, to spare the card."""

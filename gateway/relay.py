@@ -9,10 +9,12 @@ import asyncio
 import logging
 from typing import Protocol
 
+from gateway.budget import Allowance, Budget
 from gateway.clock import Clock
 from gateway.dating import Calendar, Dated
 from gateway.errors import GatewayError, LinkLost, SpoolError
 from gateway.filters import Filter
+from gateway.forwarders.wire import Wire
 from gateway.frames import GatewayReport
 from gateway.logs import Tally
 from gateway.spool import Spool
@@ -31,6 +33,8 @@ _LATE_US = 2_000_000
 
 class Link(Protocol):
     """The way to one far end. Calls `relay.link_up()` and `relay.link_down()` as it comes and goes."""
+
+    wire: Wire
 
     async def run(self, relay: Relay) -> None:
         """Connect, stay connected, reconnect; until cancelled."""
@@ -60,6 +64,7 @@ class Relay:
         clock: Clock,
         calendar: Calendar,
         tally: Tally,
+        budget: Budget | None = None,
         join_lifetime_us: int = 4_000_000,
         watch: Watch | None = None,
     ) -> None:
@@ -69,6 +74,7 @@ class Relay:
         self.filter = filter_
         self.turns = turns
         self.link = link
+        self.budget = budget or Budget()
         self.delivered = 0
         self.delivered_late = 0
         self.superseded = 0
@@ -88,7 +94,18 @@ class Relay:
     @property
     def flowing(self) -> bool:
         """Whether frames get through now."""
-        return self.turns.up and not self.turns.holding
+        return self.state in ("up", "saving")
+
+    @property
+    def state(self) -> str:
+        """One word: "up"; "saving" (live frames only) and "spent" (nothing) by its budget; "holding" while the broker
+        has nobody listening; "down".
+        """
+        if not self.turns.up:
+            return "down"
+        if self.turns.holding:
+            return "holding"
+        return "up" if self.turns.allowance is Allowance.ALL else self.turns.allowance.value
 
     @property
     def buffered(self) -> int:
@@ -107,8 +124,19 @@ class Relay:
         """Counters of a concentrator: passed on while the destination takes messages, else added up."""
         moment = self._calendar.now()
         self._ledger.add(report, moment)
-        if self.flowing:
+        if self.state == "up":
             self._send_sums()
+
+    def look_at_budget(self) -> None:
+        """Count what has gone over the wire; to be called every second."""
+        before = self.turns.allowance
+        utc_us = self._calendar.utc_us(self._calendar.now())
+        self.turns.allowance = self.budget.spend(self.link.wire.total_bytes, utc_us, self._clock.mono_us())
+        if self.turns.allowance is not before:
+            used = {f"{period.name}_bytes": period.used_bytes for period in self.budget.periods()}
+            fields = {"destination": self.name, "allowance": self.turns.allowance.value, **used}
+            _log.log(logging.INFO if self.turns.allowance is Allowance.ALL else logging.WARNING, "budget", extra=fields)
+            self._wake.set()
 
     def _send_report(self, counted: Sum) -> None:
         answer = self.link.report(counted.report, self._calendar.utc_us(counted.moment))

@@ -25,6 +25,8 @@ _DAY = Duration.parse("1d")
 # ChirpStack forgets device sessions after 31 days (device_session_ttl): older frames can only be refused.
 _LONGEST_AGE = Duration.parse("31d")
 _SMALLEST_SPOOL_BYTES = 1 << 20
+# Less is used up by keepalives and connecting.
+_SMALLEST_BUDGET_BYTES = 1 << 20
 # Frames of a device are counted up to here with every frame stored: the cost of an append must stay small.
 _MOST_COUNTED = 1000
 
@@ -111,6 +113,9 @@ class _Destination(Section, frozen=True):
     live_frames: Literal["history", "live-first"] = "history"
     live_first_for_answers: bool = False
     live_first_above: int = 0
+    # For uplinks that cost money: see `gateway.budget`. 0: no limit.
+    max_bytes_per_day: int = 0
+    max_bytes_per_month: int = 0
     late_downlink_ack: Literal["too_late", "silent"] = "too_late"
 
 
@@ -234,6 +239,10 @@ class _Judge:
         # Rule 4: never below 500 ms = de-duplication 200 ms + processing + 100 ms.
         if destination.device_spacing < 500_000:
             self._say((*place, "device_spacing"), "at least 500ms, or the server may lose frames")
+        for key in ("max_bytes_per_day", "max_bytes_per_month"):
+            limit = getattr(destination, key)
+            if limit and limit < _SMALLEST_BUDGET_BYTES:
+                self._say((*place, key), f"0 for no limit, or at least {_SMALLEST_BUDGET_BYTES} (1 MiB)")
         if not 0.1 <= destination.replay_per_second <= 1000:
             self._say((*place, "replay_per_second"), "0.1 to 1000")
         if not 0 < destination.join_lifetime <= 5_000_000:

@@ -8,7 +8,7 @@ it and decides when transactions begin and end.
     boot         starts of the machine, with the difference wall clock - monotonic clock once it was verified
     destination  names of destinations to the numbers above
     gateway      concentrators seen, so that they can be announced at once after a restart
-    meta         the ceiling below which `seq` values may have been used
+    meta         the ceiling below which `seq` values may have been used; other numbers kept over restarts
 
 A frame is gone when nobody waits for it any more. Every look-up is a seek in `pending` or `frame`, so its cost does
 not grow with the number of rows or devices; no table of devices is kept in memory.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -361,6 +361,15 @@ class Store:
     def offsets(self) -> dict[int, int]:
         """Boot number -> verified offset, for boots that have one."""
         return dict(self._db.execute("SELECT number, offset_us FROM boot WHERE offset_us IS NOT NULL"))
+
+    def note(self, notes: Mapping[str, int]) -> None:
+        """Keep numbers under names, over restarts."""
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
+
+    def notes(self, prefix: str) -> dict[str, int]:
+        """What was noted under names that begin so, without the prefix."""
+        rows = self._db.execute("SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+        return {key[len(prefix) :]: value for key, value in rows}
 
     def note_gateway(self, gateway_id: str, wall_us: int) -> None:
         """Remember a concentrator."""

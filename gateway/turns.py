@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple
 
+from gateway.budget import Allowance
 from gateway.frames import Moment, Uplink
 from gateway.store import NO_DEV_ADDR, Before, Row
 
@@ -116,6 +117,7 @@ class Turns:
         self.rules = rules
         self.backlog = backlog
         self.up = False
+        self.allowance = Allowance.ALL
         self.cursor = NO_DEV_ADDR - 1
         self.expired = 0
         self._live: deque[Parcel] = deque()
@@ -171,7 +173,7 @@ class Turns:
         """A frame has been received, and stored if it is of the kind that is."""
         if parcel.seq in self._in_flight or (parcel.stored and parcel.seq <= self._settled.get(parcel.dev_addr, 0)):
             return  # the round over the backlog was faster
-        if parcel.stored and not self.up:
+        if parcel.stored and not (self.up and self.allowance is not Allowance.NOTHING):
             self.backlog = True
         elif len(self._live) < _MOST_LIVE:
             self._live.append(parcel)
@@ -190,6 +192,12 @@ class Turns:
                 continue
             if not self.up or len(self._in_flight) >= WINDOW:
                 return None
+            if self.allowance is Allowance.NOTHING:
+                if not parcel.stored:
+                    return None
+                self._live.popleft()
+                self.backlog = True
+                continue
             self._live.popleft()
             if not parcel.stored:
                 return parcel
@@ -232,6 +240,8 @@ class Turns:
     def replay_room(self, now_us: int) -> int:
         """How many frames of the backlog to fetch now."""
         if not self.up or not self.backlog or now_us < self._retry_us or self._live:
+            return 0
+        if self.allowance is not Allowance.ALL:
             return 0
         if self._hold is not None:
             return 1 if now_us >= self._hold.probe_us and not self._in_flight else 0
@@ -337,7 +347,7 @@ class Turns:
         dues = []
         if self._live and not self._live[0].stored:
             dues.append(self._live[0].expires_us)
-        if self.up and self.backlog:
+        if self.up and self.backlog and self.allowance is Allowance.ALL:
             due_us = self._retry_us
             if self._hold is not None:
                 due_us = max(due_us, self._hold.probe_us)

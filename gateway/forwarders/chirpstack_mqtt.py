@@ -28,6 +28,7 @@ from gateway.forwarders import chirpstack_messages as messages
 from gateway.forwarders import mqtt
 from gateway.forwarders.backoff import Backoff
 from gateway.forwarders.marks import marks
+from gateway.forwarders.wire import Wire
 from gateway.frames import Downlink, GatewayReport, TxStatus
 from gateway.logs import Tally
 from gateway.merge.way import To, Way
@@ -70,6 +71,7 @@ class ChirpstackLink:
         self._as_json = settings.marshaler == "json"
         self._way = Way() if settings.merge else None
         self._backlog_announced = False
+        self.wire = Wire()
         self._gateways: dict[str, None] = {}
         self._relay: Relay | None = None
         self._news = asyncio.Event()
@@ -109,7 +111,7 @@ class ChirpstackLink:
         first = next(iter(self._gateways))
         client_id = self._settings.client_id or f"spatz-{first}-{self._settings.name}"
         will = mqtt.Will(self._topic(first, "state/conn"), self._state(first, online=False))
-        connection = await mqtt.Connection.open(self._broker_for(client_id), will, self._message)
+        connection = await mqtt.Connection.open(self._broker_for(client_id), will, self._message, wire=self.wire)
         self._connection = connection
         announced: set[str] = set()
         backlog: asyncio.Task[None] | None = None

@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.errors import LinkLost, LinkRefused
+from gateway.forwarders.wire import Wire
 
 # MQTT 5.0 section 3.4.2.1: success, and "no matching subscribers". From 0x80 on a reason is an error.
 SUCCESS = 0x00
@@ -80,10 +81,18 @@ class Session:
 class Connection:
     """Use `Connection.open`. `closed` ends with a word on why."""
 
-    def __init__(self, broker: Broker, will: Will, on_message: OnMessage, session: Session | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        will: Will,
+        on_message: OnMessage,
+        session: Session | None = None,
+        wire: Wire | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._broker = broker
+        self._wire = wire or Wire()
         self._on_message = on_message
         self._session = session
         self._connected: asyncio.Future[ReasonCode] = self._loop.create_future()
@@ -118,13 +127,18 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, broker: Broker, will: Will, on_message: OnMessage, session: Session | None = None
+        cls,
+        broker: Broker,
+        will: Will,
+        on_message: OnMessage,
+        session: Session | None = None,
+        wire: Wire | None = None,
     ) -> Connection:
         """Connect. With `session`, messages go to its `on_delivery` and `on_message` is not called.
 
-        Raises LinkLost (cannot be reached) or LinkRefused (answered no).
+        `wire` counts what the connection costs. Raises LinkLost (cannot be reached) or LinkRefused (answered no).
         """
-        connection = cls(broker, will, on_message, session)
+        connection = cls(broker, will, on_message, session, wire)
         try:
             await asyncio.to_thread(connection._connect)
             async with asyncio.timeout(_ANSWER_PATIENCE_S):
@@ -136,6 +150,7 @@ class Connection:
             raise LinkLost("no answer") from None
         except (OSError, ValueError) as error:
             connection._end(str(error))
+            connection._wire.failed(broker.tls is not None)
             raise LinkLost(str(error) or type(error).__name__) from None
         except BaseException:
             connection._abandoned.set()
@@ -287,6 +302,7 @@ class Connection:
             self._session.on_delivery(message.topic, bytes(message.payload), message.mid if message.qos else 0)
 
     def _paho_socket_open(self, client: paho.Client, _u: Any, sock: Any) -> None:
+        self._wire.attach(sock)
         # Nagle's algorithm would hold a message up to 40 ms behind an acknowledgement: too long for a receive window.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.call_soon_threadsafe(self._read_from, client, sock)
@@ -303,6 +319,7 @@ class Connection:
             client.loop_read()
 
     def _paho_socket_close(self, _c: Any, _u: Any, sock: Any) -> None:
+        self._wire.detach()
         fileno = sock.fileno()
         if fileno >= 0:
             self._loop.remove_reader(fileno)

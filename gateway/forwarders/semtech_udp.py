@@ -21,6 +21,7 @@ from gateway.downlinks import Desk
 from gateway.errors import BadFrame, LinkLost
 from gateway.filters import Filter
 from gateway.forwarders.marks import marks
+from gateway.forwarders.wire import Wire
 from gateway.frames import Delay, Downlink, GatewayReport, TxStatus
 from gateway.gwmp.client import Acknowledged, Client, Ordered
 from gateway.logs import Tally
@@ -57,6 +58,7 @@ class SemtechUdpLink:
         self._desk = desk
         self._tally = tally
         self._filter = Filter(settings.dev_addr_prefixes, settings.join_eui_prefixes, settings.lorawan_only)
+        self.wire = Wire()
         self._stations: dict[str, _Station] = {}
         self._relay: Relay | None = None
         self._misses = 0
@@ -196,6 +198,7 @@ class _Station(asyncio.DatagramProtocol):
     def send(self, data: bytes) -> None:
         """Send one datagram."""
         if self._transport is not None:
+            self._link.wire.datagram(len(data))
             self._transport.sendto(data)
 
     def ask(self, token: bytes, data: bytes) -> asyncio.Future[Verdict]:
@@ -232,6 +235,7 @@ class _Station(asyncio.DatagramProtocol):
                 future.set_exception(LinkLost(why))
 
     def datagram_received(self, data: bytes, _addr: tuple[str, int]) -> None:
+        self._link.wire.datagram(len(data))
         self._link.datagram(self, data)
 
     def error_received(self, exc: Exception) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bench.broker import Broker as Mosquitto
 from gateway.errors import LinkLost, LinkRefused
 from gateway.forwarders import mqtt
-from gateway.forwarders.chirpstack_mqtt import tls_context
+from gateway.forwarders.access import tls_context
 from tests.gateway.kit import Listener
 
 pytestmark = pytest.mark.live
