@@ -13,7 +13,7 @@ All calls are generators of pauses in milliseconds inside: `LoRaWAN` blocks for 
 tasks run. Nodes of Spatz do not load this file: `firmware.node.link` never blocks and never raises.
 """
 
-from .errors import AckWait, DutyCycleWait, JoinWait, PayloadTooLong, Wait
+from .errors import AckWait, ChannelBusyWait, DutyCycleWait, JoinWait, PayloadTooLong, Wait
 from .events import Acknowledged, Downlink, Repeat
 
 _LONGEST_PAUSE_MS = 3_600_000  # the clock has to be asked now and then
@@ -24,6 +24,7 @@ _WORDS = (
     (JoinWait, "join back-off (TS001-1.0.4 section 7)"),
     (DutyCycleWait, "duty cycle of the sub-bands, or the limit that the network has set"),
     (AckWait, "RETRANSMIT_TIMEOUT after a confirmed uplink without an answer (TS001-1.0.4 4.3.1.3)"),
+    (ChannelBusyWait, "somebody else was on the air each time"),
 )
 
 
@@ -180,45 +181,62 @@ class LoRaWAN:
         Gives all events, or None when that would not begin before `end_ms`.
         """
         while True:
-            now_ms = self._clock.now_ms()
             if self._busy:
                 yield _POLL_MS  # of another task
                 continue
+            self.start()
+            now_ms = self._clock.now_ms()
             try:
-                exchange = ask(now_ms)
-                break
+                return (yield from self._carry(ask(now_ms)))
             except Wait as wait:
+                now_ms = self._clock.now_ms()
                 self._wait = wait
                 self._wait_until_ms = now_ms + wait.ms
                 if end_ms is not None and self._wait_until_ms > end_ms:
                     return None
                 yield min(wait.ms, _LONGEST_PAUSE_MS)
+
+    def _carry(self, exchange):
+        """Carry out an exchange and its repetitions; gives all events. Raises ChannelBusyWait if it never began."""
         self._busy = True
         self._tuned = None
-        first, concluded = exchange, False
         seen = []
+        left = exchange  # to be given up when this ends early: a RadioError, or the task was cancelled
         try:
             while exchange is not None:
-                heard = yield from self.radio.steps(exchange)
-                now_ms = self._clock.now_ms()
-                events = self.mac.conclude(exchange, heard, now_ms)
+                events = yield from self._once(exchange)
                 exchange = None
                 for event in events:
                     if isinstance(event, Repeat):
-                        yield max(event.not_before_ms - now_ms, 0)
                         exchange = event.exchange
+                        not_before_ms = event.not_before_ms
                     else:
                         seen.append(event)
-            concluded = True
+                if exchange is not None:
+                    yield max(not_before_ms - self._clock.now_ms(), 0)
+            left = None
+        except Wait:
+            left = None  # the MAC gave it up itself
+            raise
         finally:
             self._busy = False
-            if not concluded:  # a RadioError, or this task was cancelled
+            if left is not None:
+                self.mac.abandon(left)
                 self._ready = False
-                self.mac.abandon(first)
-        if first.rxc is not None:
-            self._tuned = (first.rxc.freq_hz, first.rxc.sf, first.rxc.bw_hz)
         self._take(seen)
         return seen
+
+    def _once(self, exchange):
+        """One try of an exchange; gives its events."""
+        try:
+            heard = yield from self.radio.steps(exchange)
+        except Exception as error:
+            if not hasattr(error, "nothing_sent"):
+                raise
+            return self.mac.not_sent(exchange, self._clock.now_ms())
+        if exchange.rxc is not None:
+            self._tuned = (exchange.rxc.freq_hz, exchange.rxc.sf, exchange.rxc.bw_hz)
+        return self.mac.conclude(exchange, heard, self._clock.now_ms())
 
     def _take(self, events):
         for event in events:

@@ -7,6 +7,7 @@ RadioError
     TransmitFailed       a transmission did not end in time
     ModemSilent          an AT modem does not answer
     ModemRefused         an AT modem does not take what it is told
+ChannelBusy              no failure: somebody else is on the air
 """
 
 
@@ -36,3 +37,10 @@ class ModemSilent(RadioError):
 
 class ModemRefused(RadioError):
     """An AT modem answered with an error. The text names the command (never its value): update the modem's firmware."""
+
+
+class ChannelBusy(Exception):
+    """Raised by `carry_out` where a region demands to listen first: nothing was sent. Tell the MAC by `not_sent`."""
+
+    nothing_sent = True
+    """For those who may not import this package."""

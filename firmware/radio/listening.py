@@ -3,6 +3,7 @@
 For transceivers of any kind: `class SX1262ClassC(Listening, SX1262)`. Class A nodes do not load this file.
 """
 
+from .errors import ChannelBusy
 from .port import Heard
 from .transceiver import Transceiver
 from .windows import symbol_us, window_us
@@ -38,7 +39,12 @@ class Listening:
     def steps(self, exchange):
         """As `Transceiver.steps`, and listening on `exchange.rxc` before, between and after the windows."""
         self._rxc = exchange.rxc
-        heard = yield from Transceiver.steps(self, exchange)
+        try:
+            heard = yield from Transceiver.steps(self, exchange)
+        except ChannelBusy:
+            if exchange.rxc is not None:
+                self.listen(exchange.rxc)
+            raise
         if heard is not None:
             heard.frame = memoryview(bytes(heard.frame))  # the buffer is needed again at once
         if exchange.rxc is not None:

@@ -7,7 +7,8 @@
     random_u32()            32 bits of receiver noise
 
 An exchange has `frame`, `freq_hz`, `sf`, `bw_hz`, `power_dbm` (EIRP), `airtime_us`, two windows `rx1` and `rx2`
-(`delay_ms` after the end of the transmission, `freq_hz`, `sf`, `bw_hz`), and `wants(frame)`.
+(`delay_ms` after the end of the transmission, `freq_hz`, `sf`, `bw_hz`), `wants(frame)`, and `sense_first`: None, or
+how quiet the channel has to be and how long (dBm, ms), else `ChannelBusy` is raised.
 """
 
 

@@ -49,6 +49,7 @@ _SET_PACKET_PARAMS = const(0x8C)
 _SET_BUFFER_BASE = const(0x8F)
 _GET_RX_BUFFER_STATUS = const(0x13)
 _GET_PACKET_STATUS = const(0x14)
+_GET_RSSI_INST = const(0x15)
 _GET_DEVICE_ERRORS = const(0x17)
 _CLEAR_DEVICE_ERRORS = const(0x07)
 
@@ -189,6 +190,9 @@ class SX1262(Transceiver, CommandBus):
         self._clear_irq()
         timer = length_us * 8 // 125 if length_us else _RX_CONTINUOUS
         self._set(_SET_RX, 3, timer >> 16, (timer >> 8) & 0xFF, timer & 0xFF)
+
+    def _rssi_dbm(self):
+        return -(self._get(_GET_RSSI_INST, 1) >> 1)
 
     def _read_frame(self, number):
         status = self._get(_GET_RX_BUFFER_STATUS, 2)

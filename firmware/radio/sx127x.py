@@ -40,6 +40,7 @@ _REG_RX_BYTES = const(0x13)
 _REG_MODEM_STAT = const(0x18)
 _REG_PACKET_SNR = const(0x19)
 _REG_PACKET_RSSI = const(0x1A)
+_REG_RSSI = const(0x1B)
 _REG_MODEM_CONFIG_1 = const(0x1D)
 _REG_MODEM_CONFIG_2 = const(0x1E)
 _REG_SYMBOL_TIMEOUT = const(0x1F)
@@ -225,6 +226,9 @@ class SX1276(Transceiver, RegisterBus):
 
     def _clear_irq(self):
         self._write(_REG_IRQ_FLAGS, 0xFF)
+
+    def _rssi_dbm(self):
+        return self._read(_REG_RSSI) - (164 if self._port_bits else 157)  # section 5.5.5
 
     def _read_frame(self, number):
         snr_db_x4 = self._read(_REG_PACKET_SNR)

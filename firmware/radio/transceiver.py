@@ -18,13 +18,14 @@ A chip's class gives the steps:
     _write_buffer(frame)
     _send(patience_ms)      forget old interrupts and transmit
     _receive(length_us, symbol_us)   forget old interrupts and listen so long for a preamble; 0: without end
+    _rssi_dbm()             the level at the antenna, while receiving
     _irq()                  interrupts since then; the masks `_SENT` .. `_OVER` tell what they mean
     _read_frame(number)     the received frame as `Heard`
 """
 
 import gc
 
-from .errors import TransmitFailed
+from .errors import ChannelBusy, TransmitFailed
 from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
 
 try:
@@ -69,7 +70,10 @@ class Transceiver:
         self.rx_error_us = ERROR_US
 
     def carry_out(self, exchange):
-        """Transmit `exchange.frame` and listen in its windows; `Heard`, or None. Raises `RadioError`."""
+        """Transmit `exchange.frame` and listen in its windows; `Heard`, or None.
+
+        Raises `RadioError`; `ChannelBusy` is none: nothing was sent, the MAC is told by `not_sent`.
+        """
         return self._wait_through(self.steps(exchange))
 
     def transmit(self, exchange):
@@ -92,6 +96,11 @@ class Transceiver:
         """
         threshold = _hold_collector(-1)
         try:
+            if exchange.sense_first is not None:
+                from .sensing import quiet
+
+                if not quiet(self, exchange):
+                    raise ChannelBusy("somebody else is on the air at %d Hz" % exchange.freq_hz)
             end_us = yield from self._transmission(exchange)
             heard = yield from self._window(exchange.rx1, end_us, 1)
             if heard is not None and exchange.wants(heard.frame):

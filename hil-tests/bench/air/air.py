@@ -180,6 +180,16 @@ class Air:
         if window.locked is not None:
             window.locked.record.unheard[radio.name] = "receiver switched off in the middle of the frame"
 
+    def rssi_dbm(self, freq_hz: int, bw_hz: int, name: str) -> float:
+        """The level at antenna `name` now: the noise, or the strongest frame that overlaps this channel."""
+        levels = (
+            self._level(flight, name)[0]
+            for flight in self._flights
+            if self._flies(flight) and flight.cut_us is None and flight.frame.sender != name
+            if abs(flight.frame.freq_hz - freq_hz) * 2 < flight.frame.bw_hz + bw_hz
+        )
+        return max(levels, default=lora.noise_floor_dbm(bw_hz))
+
     def active(self, tuning: Tuning, name: str) -> bool:
         """Whether something that `tuning` could follow is in the air at antenna `name` (channel activity detection)."""
         return any(

@@ -23,5 +23,8 @@ class Antenna(Protocol):
     def close_window(self, radio: NodeRadio) -> None:
         """Listen no more."""
 
+    def rssi_dbm(self, freq_hz: int, bw_hz: int, name: str) -> float:
+        """The level at antenna `name`: noise, and what is sent there."""
+
     def active(self, tuning: Tuning, name: str) -> bool:
         """Whether something is in the air that `tuning` could follow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from bench.air.air import Air
@@ -27,81 +28,72 @@ def fit_radio(
     supplies = {supply: Line(0) for supply in _SUPPLIES if facts.get(supply) is not None}
     for supply, line in supplies.items():
         harness.outputs[facts[supply]] = line
-    radio = _MODELS[facts["chip"]](facts, schedule, air, name, seed, supplies, harness)
+    radio = _MODELS[facts["chip"]](Place(facts, schedule, air, name, seed, supplies, harness))
     if facts["reset"] is not None:
         harness.outputs[facts["reset"]] = radio.reset
     return radio, supplies
 
 
-def _sx1262(
-    facts: dict[str, Any],
-    schedule: Schedule,
-    air: Air,
-    name: str,
-    seed: int | str,
-    supplies: Supplies,
-    harness: Harness,
-) -> Radio:
-    radio = SX1262(
-        schedule,
-        air,
-        name,
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a radio is fitted: RADIO of the board's facts, and all that is around it."""
+
+    facts: dict[str, Any]
+    schedule: Schedule
+    air: Air
+    name: str
+    seed: int | str
+    supplies: Supplies
+    harness: Harness
+
+    def put_up(self, chip: SX1262 | SX1276, **pins: Line) -> Radio:
+        """Put the antenna of a chip on SPI up, and wire its interrupts by their names in the facts."""
+        self.air.add_node(chip)
+        self.harness.spi[(self.facts["spi"], self.facts["cs"])] = chip
+        for pin, line in pins.items():
+            if self.facts[pin] is not None:
+                self.harness.inputs[self.facts[pin]] = line
+        return chip
+
+
+def _sx1262(place: Place) -> Radio:
+    facts = place.facts
+    chip = SX1262(
+        place.schedule,
+        place.air,
+        place.name,
         tcxo_mv=facts["tcxo_mv"],
         needs_dio2_switch=facts["dio2_rf_switch"],
-        rf_power=supplies.get("rf_power"),
+        rf_power=place.supplies.get("rf_power"),
         antenna_gain_dbi_x10=facts["antenna_gain_dbi_x10"],
-        seed=seed,
+        seed=place.seed,
         powered=False,
     )
-    air.add_node(radio)
-    harness.spi[(facts["spi"], facts["cs"])] = radio
-    harness.inputs[facts["busy"]] = radio.busy
-    harness.inputs[facts["dio1"]] = radio.dio1
-    return radio
+    return place.put_up(chip, busy=chip.busy, dio1=chip.dio1)
 
 
-def _sx1276(
-    facts: dict[str, Any],
-    schedule: Schedule,
-    air: Air,
-    name: str,
-    seed: int | str,
-    supplies: Supplies,
-    harness: Harness,
-) -> Radio:
-    radio = SX1276(
-        schedule,
-        air,
-        name,
+def _sx1276(place: Place) -> Radio:
+    facts = place.facts
+    chip = SX1276(
+        place.schedule,
+        place.air,
+        place.name,
         pa_boost=facts["pa_boost"],
         tcxo=facts["tcxo_input"],
         antenna_gain_dbi_x10=facts["antenna_gain_dbi_x10"],
-        seed=seed,
+        seed=place.seed,
         powered=False,
     )
-    air.add_node(radio)
-    harness.spi[(facts["spi"], facts["cs"])] = radio
-    harness.inputs[facts["dio0"]] = radio.dio0
-    if facts["dio1"] is not None:
-        harness.inputs[facts["dio1"]] = radio.dio1
-    return radio
+    return place.put_up(chip, dio0=chip.dio0, dio1=chip.dio1)
 
 
-def _rui3(
-    facts: dict[str, Any],
-    schedule: Schedule,
-    air: Air,
-    name: str,
-    seed: int | str,
-    supplies: Supplies,
-    harness: Harness,
-) -> Radio:
-    modem = Rak3172(schedule, air, name, seed=seed, powered=False)  # puts its own antenna up
-    harness.uart[facts["uart"]] = modem
+def _rui3(place: Place) -> Radio:
+    modem = Rak3172(place.schedule, place.air, place.name, seed=place.seed, powered=False)  # puts its own antenna up
+    place.harness.uart[place.facts["uart"]] = modem
     return modem
 
 
-_MODELS: dict[str, Callable[[dict[str, Any], Schedule, Air, str, int | str, Supplies, Harness], Radio]] = {
+_MODELS: dict[str, Callable[[Place], Radio]] = {
     "sx1262": _sx1262,
     "sx1276": _sx1276,
     "rui3": _rui3,

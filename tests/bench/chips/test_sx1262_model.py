@@ -2,50 +2,16 @@
 
 import pytest
 
-from bench.air.air import Air
 from bench.air.transmission import on_air
 from bench.chips.ports import ForbiddenUse, Line
 from bench.chips.sx1262 import SX1262
 from bench.chips.sx1262.modem import encode_symbol_timeout, frequency_hz, symbol_timeout
-from bench.schedule import Schedule
-from bench.wires import HostSPI
-
-FREQ = 868_100_000
+from tests.bench.chips.chip_bench import FREQ, ChipBench
 
 
-class Ear:
-    """A gateway antenna that notes all."""
-
-    name = "ear"
-
-    def __init__(self, air):
-        self.heard = []
-        air.add_gateway(self)
-
-    def ignores(self, frame):
-        return "polarity" if frame.iq_inverted else None
-
-    def on_received(self, received):
-        self.heard.append(received)
-
-
-class Bench:
+class Bench(ChipBench):
     def __init__(self, **settings):
-        self.schedule = Schedule()
-        self.air = Air(self.schedule, fading_db=0)
-        self.ear = Ear(self.air)
-        self.radio = SX1262(self.schedule, self.air, "node", **settings)
-        self.air.add_node(self.radio)
-        self.spi = HostSPI(self.schedule, 8_000_000)
-        self.cs = self.spi.attach(self.radio)
-
-    def raw(self, hex_bytes):
-        out = bytes.fromhex(hex_bytes.replace(" ", ""))
-        answer = bytearray(len(out))
-        self.cs(0)
-        self.spi.write_readinto(out, answer)
-        self.cs(1)
-        return bytes(answer)
+        super().__init__(SX1262, **settings)
 
     def wait_ready(self):
         for _ in range(20_000):
@@ -57,9 +23,6 @@ class Bench:
     def command(self, hex_bytes):
         self.wait_ready()
         return self.raw(hex_bytes)
-
-    def pass_us(self, us):
-        self.schedule.run_until(self.schedule.now_us + us)
 
     def irq(self):
         return int.from_bytes(self.command("12 00 0000")[2:], "big")
@@ -88,12 +51,6 @@ class Bench:
 @pytest.fixture
 def bench():
     return Bench()
-
-
-def downlink(bench, start_us, payload=b"downlink", **changes):
-    settings = {"freq_hz": FREQ, "sf": 7, "iq_inverted": True, "crc_on": False, "power_dbm": 14.0} | changes
-    frame = on_air(start_us, payload, "ear", settings.pop("freq_hz"), settings.pop("sf"), **settings)
-    return bench.air.transmit(frame)
 
 
 class TestStart:
@@ -285,7 +242,7 @@ class TestReceive:
 
     def test_a_downlink_in_an_open_window_arrives(self, bench):
         self.listen(bench)
-        downlink(bench, bench.schedule.now_us + 1_000, b"answer")
+        bench.downlink(bench.schedule.now_us + 1_000, b"answer")
         bench.pass_us(100_000)
 
         assert bench.irq() == 0x0016  # RxDone, PreambleDetected, HeaderValid
@@ -310,7 +267,7 @@ class TestReceive:
     def test_the_timer_stops_at_the_header_unless_told_to_stop_at_the_preamble(self, bench):
         # At SF7 five symbols lock after 5.1 ms, the header ends after 20.7 ms.
         self.listen(bench, "000280")  # 10 ms
-        downlink(bench, bench.schedule.now_us)
+        bench.downlink(bench.schedule.now_us)
         bench.pass_us(100_000)
         assert bench.irq() & 0x0202 == 0x0200
 
@@ -318,7 +275,7 @@ class TestReceive:
         bench.command("02 03ff")
         bench.command("82 000280")
         bench.wait_ready()
-        downlink(bench, bench.schedule.now_us)
+        bench.downlink(bench.schedule.now_us)
         bench.pass_us(100_000)
         assert bench.irq() & 0x0202 == 0x0002
 
@@ -343,10 +300,10 @@ class TestReceive:
 
     def test_continuous_reception_goes_on_and_fills_the_buffer_behind(self, bench):
         self.listen(bench, "ffffff")
-        downlink(bench, bench.schedule.now_us + 1_000, b"one")
+        bench.downlink(bench.schedule.now_us + 1_000, b"one")
         bench.pass_us(100_000)
         assert bench.command("13 00 0000")[2:] == b"\x03\x80"
-        downlink(bench, bench.schedule.now_us + 1_000, b"two!")
+        bench.downlink(bench.schedule.now_us + 1_000, b"two!")
         bench.pass_us(100_000)
         assert bench.command("13 00 0000")[2:] == b"\x04\x83"
         assert bench.command("c0 00")[1] >> 4 == 5
@@ -354,7 +311,7 @@ class TestReceive:
     def test_the_irq_mask_decides_what_is_seen(self, bench):
         self.listen(bench)
         bench.command("08 0002 0002 0000 0000")
-        downlink(bench, bench.schedule.now_us + 1_000)
+        bench.downlink(bench.schedule.now_us + 1_000)
         bench.pass_us(100_000)
         assert bench.irq() == 0x0002
         assert bench.radio.dio1.level == 1
@@ -362,7 +319,7 @@ class TestReceive:
     def test_a_broken_interrupt_line_stays_low(self, bench):
         bench.radio.fail("lost-dio1")
         self.listen(bench)
-        downlink(bench, bench.schedule.now_us + 1_000)
+        bench.downlink(bench.schedule.now_us + 1_000)
         bench.pass_us(100_000)
         assert bench.radio.dio1.level == 0
         assert bench.irq() & 0x0002
@@ -370,7 +327,7 @@ class TestReceive:
     def test_a_spoilt_header_ends_single_reception_with_its_own_interrupt(self, bench):
         self.listen(bench)
         start_us = bench.schedule.now_us + 1_000
-        downlink(bench, start_us)
+        bench.downlink(start_us)
         bench.air.transmit(on_air(start_us + 10_000, b"rival", "far", FREQ, 7, iq_inverted=True, crc_on=False))
         bench.pass_us(100_000)
         assert bench.irq() == 0x0024  # PreambleDetected, HeaderErr
@@ -385,14 +342,50 @@ class TestReceive:
 
     def test_activity_detection_sees_a_frame_in_the_air(self, bench):
         bench.set_up(size=255, iq_inverted=True)
+        bench.command("88 01 16 0a 00 000000")
         bench.command("c5")
         bench.pass_us(10_000)
         assert bench.irq() == 0x0080
         bench.command("02 03ff")
-        downlink(bench, bench.schedule.now_us)
+        bench.downlink(bench.schedule.now_us)
         bench.command("c5")
         bench.pass_us(10_000)
         assert bench.irq() == 0x0180
+
+    def test_activity_detection_takes_the_symbols_it_was_told_and_half_a_one(self, bench):
+        bench.set_up(sf=9)
+        for code, symbols in ((0, 1), (2, 4), (4, 16)):
+            bench.command(f"88 {code:02x} 17 0a 00 000000")
+            bench.command("02 03ff")
+            bench.command("c5")
+            bench.pass_us((2 * symbols + 1) * 2_048)
+            assert bench.irq() == 0
+            bench.pass_us(200)
+            assert bench.irq() == 0x0080
+
+    def test_activity_detection_without_parameters_is_forbidden(self, bench):
+        bench.set_up()
+        with pytest.raises(ForbiddenUse, match="SetCadParams"):
+            bench.command("c5")
+
+    @pytest.mark.parametrize("parameters", ["05 16 0a 00", "01 0a 16 00", "01 16 00 00", "01 16 0a 10"])
+    def test_parameters_that_the_tables_do_not_have_are_forbidden(self, bench, parameters):
+        bench.set_up()
+        with pytest.raises(ForbiddenUse, match="cad"):
+            bench.command(f"88 {parameters} 000000")
+
+    def test_the_level_is_that_of_the_channel_while_receiving_and_nothing_otherwise(self, bench):
+        bench.set_up(size=255, iq_inverted=True)
+        assert bench.command("15 00 00")[2] == 0xFF
+        bench.command("82 ffffff")
+        bench.wait_ready()
+        assert bench.command("15 00 00")[2] == 2 * 117  # thermal noise in 125 kHz, and 6 dB of the receiver
+        bench.downlink(bench.schedule.now_us)
+        bench.downlink(bench.schedule.now_us, freq_hz=FREQ + 600_000, power_dbm=30.0)
+        bench.pass_us(1_000)
+        assert bench.command("15 00 00")[2] == 2 * 91  # 14 dBm - 105 dB; the other channel is not heard
+        bench.pass_us(100_000)
+        assert bench.command("15 00 00")[2] == 2 * 117
 
 
 class TestSleep:

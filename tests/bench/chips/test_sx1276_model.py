@@ -2,52 +2,17 @@
 
 import pytest
 
-from bench.air.air import Air
 from bench.air.transmission import on_air
 from bench.chips.ports import ForbiddenUse
 from bench.chips.sx1276 import SX1276
-from bench.schedule import Schedule
-from bench.wires import HostSPI
+from tests.bench.chips.chip_bench import FREQ, ChipBench
 
-FREQ = 868_100_000
 SLEEP, STDBY, TX, RX_CONTINUOUS, RX_SINGLE, CAD = 0x80, 0x81, 0x83, 0x85, 0x86, 0x87
 
 
-class Ear:
-    """A gateway antenna that notes all."""
-
-    name = "ear"
-
-    def __init__(self, air):
-        self.heard = []
-        air.add_gateway(self)
-
-    def ignores(self, frame):
-        return "polarity" if frame.iq_inverted else None
-
-    def on_received(self, received):
-        self.heard.append(received)
-
-
-class Bench:
+class Bench(ChipBench):
     def __init__(self, **settings):
-        self.schedule = Schedule()
-        self.air = Air(self.schedule, fading_db=0)
-        self.ear = Ear(self.air)
-        self.radio = SX1276(self.schedule, self.air, "node", **settings)
-        self.air.add_node(self.radio)
-        self.spi = HostSPI(self.schedule, 8_000_000)
-        self.cs = self.spi.attach(self.radio)
-
-    def raw(self, hex_bytes):
-        out = bytes.fromhex(hex_bytes)
-        answer = bytearray(len(out))
-        self.cs(0)
-        try:
-            self.spi.write_readinto(out, answer)
-        finally:
-            self.cs(1)
-        return bytes(answer)
+        super().__init__(SX1276, **settings)
 
     def write(self, address, *values):
         self.raw(bytes((0x80 | address, *values)).hex())
@@ -59,9 +24,6 @@ class Bench:
     def mode(self, mode):
         self.write(0x01, mode)
         self.pass_us(300)
-
-    def pass_us(self, us):
-        self.schedule.run_until(self.schedule.now_us + us)
 
     def set_up(self, sf=7, inverted=False):
         """Calibrated, in standby of the LoRa modem, at 868.1 MHz with all remedies of errata."""
@@ -88,11 +50,6 @@ class Bench:
         self.write(0x0D, 0x00)
         self.write(0x00, *payload)
         self.write(0x22, len(payload))
-
-    def downlink(self, start_us, payload=b"downlink", **changes):
-        settings = {"freq_hz": FREQ, "sf": 7, "iq_inverted": True, "crc_on": False, "power_dbm": 14.0} | changes
-        frame = on_air(start_us, payload, "ear", settings.pop("freq_hz"), settings.pop("sf"), **settings)
-        return self.air.transmit(frame)
 
 
 @pytest.fixture
@@ -466,6 +423,16 @@ class TestReceive:
         bench.mode(CAD)
         bench.pass_us(10_000)
         assert bench.read(0x12) == 0x05
+
+    def test_the_level_is_that_of_the_channel_while_receiving_and_nothing_otherwise(self, bench):
+        self.listen(bench, RX_CONTINUOUS)
+        bench.pass_us(1_000)
+        assert bench.read(0x1B) - 157 == -117
+        bench.downlink(bench.schedule.now_us, sf=9)
+        bench.pass_us(1_000)
+        assert bench.read(0x1B) - 157 == -91
+        bench.mode(STDBY)
+        assert bench.read(0x1B) == 0
 
     def test_noise_is_random_only_while_receiving(self, bench):
         self.listen(bench, RX_CONTINUOUS)

@@ -20,9 +20,12 @@ class Radio(SX1262):
     def sleep(self):
         pass
 
+class Exchange:
+    sense_first = None
+
 gc.threshold(4096)
 try:
-    Radio(None, None, None, None, None, Clock(), {}).carry_out(None)
+    Radio(None, None, None, None, None, Clock(), {}).carry_out(Exchange())
 except OSError:
     print("after", gc.threshold())
 """

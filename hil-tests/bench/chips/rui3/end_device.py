@@ -19,7 +19,7 @@ from bench.server.crypto import SessionKeys, join_mic, session_keys
 from bench.server.errors import FrameError
 from bench.server.frames import DataFrame, FType, JoinAccept, frame_type
 from bench.server.maccommands import Cid
-from bench.server.region import EU868
+from bench.server.regions import EU868
 
 SECOND_US = 1_000_000
 JOIN_DELAY_US = 5 * SECOND_US

@@ -24,9 +24,7 @@ from bench.chips.sx1262.codes import DeviceError, Irq, Mode
 from bench.chips.sx1262.interface import Interface
 from bench.schedule import Event, Schedule
 
-_RSSI_NOISE_DBM = -112
 _DATA_AVAILABLE, _TX_DONE = 2, 6  # status bits 3:1 (table 13-76)
-_CAD_SYMBOLS = 4
 
 
 class SX1262(Interface):
@@ -82,13 +80,21 @@ class SX1262(Interface):
         answers: dict[str, Callable[[], bytes]] = {
             "GetIrqStatus": lambda: int(self._settings.irq).to_bytes(2, "big"),
             "GetPacketType": lambda: bytes((self._settings.packet_type,)),
-            "GetRssiInst": lambda: bytes((-2 * _RSSI_NOISE_DBM,)),
+            "GetRssiInst": self._rssi,
             "GetRxBufferStatus": lambda: bytes(self._rx_status),
             "GetPacketStatus": lambda: bytes(self._packet_status),
             "GetDeviceErrors": lambda: int(self._settings.errors).to_bytes(2, "big"),
             "GetStats": lambda: b"".join(count.to_bytes(2, "big") for count in self._stats),
         }
         return answers[name]() if name in answers else b""
+
+    def _rssi(self) -> bytes:
+        """The level where the receiver is open (13.5.4), otherwise nothing."""
+        settings = self._settings
+        if self.mode is not Mode.RX or settings.modulation is None or settings.freq_hz is None:
+            return b"\xff"
+        level_dbm = self._air.rssi_dbm(settings.freq_hz, settings.modulation.bw_hz, self.name)
+        return bytes((min(max(round(-2 * level_dbm), 0), 255),))
 
     def _read_register(self, address: int) -> int:
         if codes.REG_RANDOM_0 <= address <= codes.REG_RANDOM_3:
@@ -277,11 +283,13 @@ class SX1262(Interface):
 
     def _detect_activity(self, _arguments: bytes) -> None:
         modulation, packet, freq_hz = self._settings.for_radio("SetCad")
+        symbols = self._settings.for_detection()
         if not self._oscillator_starts():
             return
         tuning = self._settings.tuning(freq_hz, modulation, packet)
         switch_us = codes.TO_RX_US[self.mode] + self._oscillator_us()
-        symbols_us = _CAD_SYMBOLS * (1 << modulation.sf) * 1_000_000 // modulation.bw_hz
+        # AN1200.48: half a symbol of computing follows the symbols that were asked for.
+        symbols_us = (2 * symbols + 1) * (1 << modulation.sf) * 500_000 // modulation.bw_hz
         self.mode = Mode.RX
 
         def judge() -> None:

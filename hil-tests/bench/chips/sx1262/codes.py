@@ -147,5 +147,4 @@ STANDBY_XOSC_US = 31
 TO_FS_US = 50
 TO_RX_US = {Mode.STDBY_RC: 83, Mode.STDBY_XOSC: 62, Mode.FS: 41}
 TO_TX_US = {Mode.STDBY_RC: 126, Mode.STDBY_XOSC: 105, Mode.FS: 76}
-RESET_PULSE_US = 100  # 8.1
 SLEEP_ENTRY_US = 500  # 13.1.1: no wake-up before this has passed

@@ -5,17 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from bench.chips.part import Part
 from bench.chips.ports import ForbiddenUse, Line
+from bench.chips.radio_chip import RadioChip
 from bench.chips.sx1262 import codes
 from bench.chips.sx1262.codes import GET_COMMANDS, SET_COMMANDS, DeviceError, Mode
 from bench.chips.sx1262.settings import Settings
 from bench.schedule import Event, Schedule
 
 
-class Interface(Part):
+class Interface(RadioChip):
     """What of the chip is the same in every mode. The subclass executes commands and gives answers."""
 
+    NAME = "SX1262"
+    RESET_SECTION = "8.1"
+    RESET_US = codes.POWER_ON_US
     FAULTS = frozenset({"bus", "stuck-busy", "lost-dio1"})
     max_spi_hz = 16_000_000  # table 8-1
 
@@ -23,18 +26,15 @@ class Interface(Part):
         super().__init__(schedule, powered)
         self.busy = Line(1)
         self.dio1 = Line(0)
-        self.reset = Line(1)
         self.mode = Mode.STDBY_RC
         self._tcxo_mv = tcxo_mv
         self._settings = Settings()
         self._ready: Event | None = None
-        self._reset_fell_us: int | None = None
         self._slept_us = 0
         self._sleeps_warm = False
         self._selected = False
         self._waking = False
         self._in = bytearray()
-        self.reset.watch(self._reset_changed)
 
     # Supply and reset
 
@@ -47,18 +47,6 @@ class Interface(Part):
         self.busy.set(1)
         self.dio1.set(0)
         self.mode = Mode.SLEEP
-
-    def _reset_changed(self, level: int) -> None:
-        if not self.powered:
-            return
-        if level == 0:
-            self._reset_fell_us = self._schedule.now_us
-            self._power_off()
-        elif self._reset_fell_us is not None:
-            low_us = self._schedule.now_us - self._reset_fell_us
-            if low_us < codes.RESET_PULSE_US:
-                raise ForbiddenUse(f"SX1262: NRESET was low for {low_us} us, it needs 100 us (8.1)")
-            self._cold_start(codes.POWER_ON_US)
 
     def _cold_start(self, start_us: int) -> None:
         self._abort()

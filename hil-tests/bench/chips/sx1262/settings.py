@@ -29,6 +29,8 @@ class Settings:
         self.pa_config: bytes | None = None
         self.tx_params: tuple[int, int] | None = None
         """(power of SetTxParams in dBm, ramp in microseconds)."""
+        self.cad_symbols: int | None = None
+        """Of SetCadParams."""
         self.tx_base = self.rx_base = 0
         self.fallback = Mode.STDBY_RC
         self.stop_on_preamble = False
@@ -78,6 +80,12 @@ class Settings:
             raise ForbiddenUse("SX1262: SetTx before SetPaConfig and SetTxParams (14.2)")
         power, ramp_us = self.tx_params
         return modem.output_dbm(self.pa_config, power), ramp_us
+
+    def for_detection(self) -> int:
+        """Symbols to look at for channel activity."""
+        if self.cad_symbols is None:
+            raise ForbiddenUse("SX1262: SetCad before SetCadParams (13.4.5: peak and minimum have no useful defaults)")
+        return self.cad_symbols
 
     def require_packet_type(self, name: str) -> None:
         """Raise unless the radio has been told to speak LoRa."""
@@ -157,8 +165,16 @@ class Settings:
         self.require_packet_type("SetPacketParams")
         self.packet = modem.Packet.parse(arguments)
 
-    def _cad_params(self, _arguments: bytes) -> None:
+    def _cad_params(self, arguments: bytes) -> None:
         self.require_packet_type("SetCadParams")
+        symbols, peak, least, exit_mode = arguments[:4]
+        if symbols > 4:
+            raise ForbiddenUse(f"SX1262: cadSymbolNum {symbols:02X} (table 13-73: 1, 2, 4, 8 or 16 symbols are 0 to 4)")
+        if not (0 < least < peak):
+            raise ForbiddenUse(f"SX1262: cadDetMin {least} is no lower bound to cadDetPeak {peak} (13.4.5)")
+        if exit_mode != 0:
+            raise ForbiddenUse(f"SX1262: cadExitMode {exit_mode:02X}; this model has CAD_ONLY (table 13-74)")
+        self.cad_symbols = 1 << symbols
 
     def _buffer_base(self, arguments: bytes) -> None:
         self.tx_base, self.rx_base = arguments

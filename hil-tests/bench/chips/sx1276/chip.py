@@ -26,7 +26,6 @@ from bench.chips.sx1276.codes import Irq, Mode, Stat
 from bench.chips.sx1276.interface import Interface
 from bench.schedule import Event, Schedule
 
-_NOISE_DBM = -112
 _CAD_SYMBOLS = 2
 _SYMBOLS = range(4, 1024)
 """RegSymbTimeout (4.1.5)."""
@@ -85,7 +84,7 @@ class SX1276(Interface):
             if address == codes.MODEM_STAT:
                 return int(self._stat)
             if address == codes.RSSI:
-                return _NOISE_DBM + self._rssi_offset()
+                return self._rssi()
             if address == codes.RSSI_WIDEBAND:
                 return self._random.randrange(256) if self.mode in codes.RECEIVING else 0
         elif address == codes.FSK_IMAGE_CAL:
@@ -128,6 +127,14 @@ class SX1276(Interface):
 
     def _awake_us(self) -> int:
         return self._woke_us + codes.OSCILLATOR_US
+
+    def _rssi(self) -> int:
+        """RegRssiValue (5.5.5): the level where the receiver is open, otherwise nothing."""
+        if self.mode not in codes.RECEIVING:
+            return 0
+        registers = self._registers
+        level_dbm = self._air.rssi_dbm(registers.freq_hz, registers.bw_hz, self.name)
+        return min(max(round(level_dbm) + self._rssi_offset(), 0), 255)
 
     def _rssi_offset(self) -> int:
         """Section 5.5.5."""

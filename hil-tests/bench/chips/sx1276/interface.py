@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from bench.chips.part import Part
 from bench.chips.ports import ForbiddenUse, Line
+from bench.chips.radio_chip import RadioChip
 from bench.chips.sx1276 import codes
 from bench.chips.sx1276.codes import Mode
 from bench.chips.sx1276.registers import Registers
 from bench.schedule import Schedule
 
 
-class Interface(Part):
+class Interface(RadioChip):
     """What of the chip is the same in every mode. The subclass gives registers their effect."""
 
+    NAME = "SX1276"
+    RESET_SECTION = "7.2.2"
+    RESET_US = codes.RESET_US
     FAULTS = frozenset({"bus", "lost-dio0", "dead-pa"})
     max_spi_hz = 10_000_000  # 2.2: SCK up to 10 MHz
 
@@ -22,14 +25,11 @@ class Interface(Part):
         super().__init__(schedule, powered)
         self.dio0 = Line(0)
         self.dio1 = Line(0)
-        self.reset = Line(1)
         self.mode = Mode.STDBY
         self._registers = Registers()
         self._ready_us = 0
-        self._reset_fell_us: int | None = None
         self._address: int | None = None
         self._writes = False
-        self.reset.watch(self._reset_changed)
 
     # Supply and reset
 
@@ -41,18 +41,6 @@ class Interface(Part):
         self.dio0.set(0)
         self.dio1.set(0)
         self.mode = Mode.SLEEP
-
-    def _reset_changed(self, level: int) -> None:
-        if not self.powered:
-            return
-        if level == 0:
-            self._reset_fell_us = self._schedule.now_us
-            self._power_off()
-        elif self._reset_fell_us is not None:
-            low_us = self._schedule.now_us - self._reset_fell_us
-            if low_us < codes.RESET_PULSE_US:
-                raise ForbiddenUse(f"SX1276: NRESET was low for {low_us} us, it needs 100 us (7.2.2)")
-            self._cold_start(codes.RESET_US)
 
     def _cold_start(self, start_us: int) -> None:
         self._abort()
