@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import rich_click as click
 
 from bench.server.eventlog import EventFile
 from bench.server.mqtt import MqttSettings
+from bench.server.regions import REGIONS
 from bench.server.service import Service
 from bench.server.settings import Settings
 
@@ -40,13 +42,15 @@ EXIT_ENVIRONMENT = 3
     show_default=True,
     help="Kind of API key in the token file.",
 )
-@click.option("--prefix", default="eu868", show_default=True, help="Topic prefix of the region.")
+@click.option("--region", type=click.Choice(list(REGIONS)), default="EU868", show_default=True, help="Channel plan.")
+@click.option("--prefix", help="Topic prefix, if it is not the region's own (eu868, us915_1, ...).")
 @click.option("--qos", type=click.IntRange(0, 2), default=0, show_default=True, help="Quality of service.")
 @click.option("--client-id", default="", help="Fixed MQTT client id; without one no session survives.")
 @click.option("--session-expiry", type=int, default=0, show_default=True, help="Seconds the broker keeps our session.")
 @click.option(
     "--known-gateways-only", is_flag=True, help="Drop frames of gateways nobody registered, as ChirpStack does."
 )
+@click.option("--default-channels-only", is_flag=True, help="Ask devices for no channels beyond those of the plan.")
 @click.option("--seed", type=int, default=0, show_default=True, help="For identifiers and addresses.")
 @click.option(
     "--events-file",
@@ -59,11 +63,13 @@ def server(
     grpc_bind: str,
     token_file: Path,
     key_kind: str,
-    prefix: str,
+    region: str,
+    prefix: str | None,
     qos: int,
     client_id: str,
     session_expiry: int,
     known_gateways_only: bool,
+    default_channels_only: bool,
     seed: int,
     events_file: Path | None,
 ) -> None:
@@ -79,8 +85,11 @@ def server(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    settings = Settings.of(region, allow_unknown_gateways=not known_gateways_only)
+    prefix = settings.region.config_id if prefix is None else prefix
     mqtt = MqttSettings(mqtt_url, prefix, qos, client_id, session_expiry)
-    settings = Settings(allow_unknown_gateways=not known_gateways_only)
+    if default_channels_only:
+        settings = replace(settings, extra_channels_hz=())
     try:
         service = Service(mqtt, settings=settings, seed=seed, grpc_bind=grpc_bind)
     except RuntimeError as error:

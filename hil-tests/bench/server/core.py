@@ -164,7 +164,7 @@ class NetworkServer:
         if profile is not None:
             message.CopyFrom(profile)
         else:
-            message.CopyFrom(default_profile())
+            message.CopyFrom(default_profile(self.settings.region.common_name))
         if codec_script:
             message.payload_codec_runtime = api.CodecRuntime.JS
             message.payload_codec_script = codec_script
@@ -199,6 +199,7 @@ class NetworkServer:
             rx2_frequency_hz=settings.rx2_frequency_hz,
             channels_hz=channels_hz,
             enabled_channels=list(channels_hz),
+            tx_params=settings.region.tx_params,
             f_cnt_up=f_cnt_up,
             f_cnt_down=f_cnt_down,
         )
@@ -270,11 +271,11 @@ class NetworkServer:
         return profile
 
 
-def default_profile() -> api.DeviceProfile:
-    """EU868, LoRaWAN 1.0.4, OTAA, class A, ADR on, no status requests."""
+def default_profile(region: str = "EU868") -> api.DeviceProfile:
+    """LoRaWAN 1.0.4, OTAA, class A, ADR on, no status requests; `region` by ChirpStack's name."""
     return api.DeviceProfile(
         name="bench",
-        region=common.EU868,
+        region=common.Region.Value(region),
         mac_version=common.LORAWAN_1_0_4,
         reg_params_revision=common.RP002_1_0_3,
         adr_algorithm_id=ALGORITHM_ID,

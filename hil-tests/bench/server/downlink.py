@@ -16,6 +16,7 @@ from bench.server import events, macrequests
 from bench.server.context import Context, SentDownlink, UplinkSet
 from bench.server.errors import Dropped
 from bench.server.frames import FOPTS_BYTES_MAX, DataFrame, FType
+from bench.server.maccommands import DOWNLINK_DWELL
 from bench.server.outputs import SendDownlink
 from bench.server.receptions import answering
 from bench.server.records import Device, QueueItem, Session
@@ -49,7 +50,7 @@ def send_join_accept(
     windows = _windows(
         context,
         reception,
-        rx1_frequency_hz=uplink.tx_info.frequency,
+        rx1_frequency_hz=settings.region.rx1_frequency_hz(uplink.tx_info.frequency),
         rx1_dr=settings.region.rx1_data_rate(uplink.dr, 0),
         rx1_delay_s=JOIN_ACCEPT_DELAY_S,
         rx2_frequency_hz=settings.rx2_frequency_hz,
@@ -78,8 +79,10 @@ def respond(
     windows = _windows(
         context,
         reception,
-        rx1_frequency_hz=uplink.tx_info.frequency,
-        rx1_dr=context.settings.region.rx1_data_rate(uplink.dr, session.rx1_dr_offset),
+        rx1_frequency_hz=context.settings.region.rx1_frequency_hz(uplink.tx_info.frequency),
+        rx1_dr=context.settings.region.rx1_data_rate(
+            uplink.dr, session.rx1_dr_offset, downlink_dwell=bool((session.tx_params or 0) & DOWNLINK_DWELL)
+        ),
         rx1_delay_s=session.rx1_delay_s or 1,
         rx2_frequency_hz=session.rx2_frequency_hz,
         rx2_dr=session.rx2_dr,

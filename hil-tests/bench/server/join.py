@@ -22,6 +22,8 @@ from bench.server.settings import Settings
 JOIN_NONCE_END = 1 << 24
 CF_LIST_CHANNELS = 5
 CF_LIST_TYPE_FREQUENCIES = b"\x00"
+CF_LIST_MASK_BYTES = 15
+CF_LIST_TYPE_MASK = b"\x01"
 
 
 def handle_join_request(context: Context, uplink: UplinkSet, now_us: int) -> None:
@@ -51,7 +53,8 @@ def handle_join_request(context: Context, uplink: UplinkSet, now_us: int) -> Non
         rx2_dr=settings.rx2_dr,
         rx2_frequency_hz=settings.rx2_frequency_hz,
         channels_hz=settings.network_channels_hz(),
-        enabled_channels=list(settings.network_channels_hz()),
+        enabled_channels=settings.network_enabled_channels(),
+        tx_params=settings.region.tx_params,
         link=LinkSettings(uplink.dr, 0, 1),
     )
     device.session = session
@@ -76,7 +79,12 @@ def handle_join_request(context: Context, uplink: UplinkSet, now_us: int) -> Non
 
 
 def cf_list(settings: Settings) -> bytes:
-    """CFList of type 0: five frequencies in units of 100 Hz, 0 = none (RP002-1.0.4 2.4.4); empty without extras."""
+    """CFList of a dynamic plan: five frequencies in units of 100 Hz, 0 = none (type 0, RP002-1.0.4 2.4.4), empty without
+    extras. Of a fixed plan: the mask of its channels (type 1, 2.5.4).
+    """
+    if settings.region.fixed is not None:
+        mask = sum(1 << channel for channel in settings.network_enabled_channels())
+        return mask.to_bytes(CF_LIST_MASK_BYTES, "little") + CF_LIST_TYPE_MASK
     extra = settings.extra_channels_hz[:CF_LIST_CHANNELS]
     if not extra:
         return b""

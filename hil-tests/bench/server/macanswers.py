@@ -68,11 +68,16 @@ def _link_adr(case: _Case) -> None:
     status = 0b111
     for payload in case.payloads:
         status &= payload[0]
-    session, request = case.session, case.pending[-1]
+    session = case.session
+    requests = _split(case.pending[-1], 5)
+    request = requests[-1]
     mask_ok, dr_ok, power_ok = (bool(status >> bit & 1) for bit in range(3))
     dr, power = request[1] >> 4, request[1] & 0xF
     nb_trans = request[4] & 0xF
-    channels = [i for i in range(16) if int.from_bytes(request[2:4], "little") >> i & 1]
+    channels = session.enabled_channels
+    for each in requests:
+        control, mask = each[4] >> 4 & 0x7, int.from_bytes(each[2:4], "little")
+        channels = case.context.settings.region.masked(channels, session.channels_hz, control, mask)
     if mask_ok and dr_ok and power_ok:
         wanted = replace(session.link, dr=dr, tx_power_index=power, nb_trans=nb_trans)
         if wanted != session.link:
@@ -127,6 +132,11 @@ def _new_channel(case: _Case) -> None:
             case.session.enabled_channels.append(index)
 
 
+def _tx_params(case: _Case) -> None:
+    if case.pending:  # repeated until a downlink comes
+        case.session.tx_params = case.pending[-1][1]
+
+
 def _ignore(case: _Case) -> None:
     """An answer that changes nothing the server keeps."""
 
@@ -144,7 +154,7 @@ _HANDLERS: dict[Cid, tuple[Callable[[_Case], bytes | None], bool]] = {
     Cid.RX_TIMING_SETUP: (_rx_timing_setup, True),
     Cid.NEW_CHANNEL: (_new_channel, True),
     Cid.DUTY_CYCLE: (_ignore, False),
-    Cid.TX_PARAM_SETUP: (_ignore, False),
+    Cid.TX_PARAM_SETUP: (_tx_params, False),
     Cid.DL_CHANNEL: (_ignore, False),
 }
 """Handler, and whether it needs to know what was asked."""

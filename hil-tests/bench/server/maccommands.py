@@ -15,6 +15,8 @@ FREQUENCY_STEP_HZ = 100
 KEEP = 0xF
 """DataRate or TXPower field: leave as it is."""
 SNR_BITS = 6
+DOWNLINK_DWELL = 0x20
+"""Bit of TxParamSetupReq: no downlink longer than 400 ms."""
 
 
 class Cid(IntEnum):
@@ -92,6 +94,11 @@ def rx_param_setup_req(*, rx1_dr_offset: int, rx2_dr: int, rx2_frequency_hz: int
 def rx_timing_setup_req(delay_s: int) -> bytes:
     """Set the delay of RX1."""
     return bytes((Cid.RX_TIMING_SETUP, delay_s))
+
+
+def tx_param_setup_req(params: int) -> bytes:
+    """Set dwell times and MaxEIRP: the byte of TS001-1.0.4 5.8."""
+    return bytes((Cid.TX_PARAM_SETUP, params))
 
 
 def new_channel_req(*, index: int, frequency_hz: int, max_dr: int = 5, min_dr: int = 0) -> bytes:

@@ -14,7 +14,6 @@ from bench.server.records import Device, Session
 
 DAY_US = 86_400_000_000
 NEW_CHANNELS_AT_ONCE = 3
-CHANNELS_A_MASK = 16
 
 
 def collect(context: Context, device: Device, session: Session, uplink_dr: int, now_us: int) -> list[bytes]:
@@ -26,6 +25,7 @@ def collect(context: Context, device: Device, session: Session, uplink_dr: int, 
         (Cid.DEV_STATUS, _status(context, device, session, now_us)),
         (Cid.RX_PARAM_SETUP, _rx_parameters(context, session)),
         (Cid.RX_TIMING_SETUP, _rx_timing(context, device, session)),
+        (Cid.TX_PARAM_SETUP, _tx_params(context, session)),
     ):
         if block:
             session.pending[cid] = [block]
@@ -64,14 +64,20 @@ def _adr(context: Context, session: Session, uplink_dr: int) -> bytes:
             history=session.history,
         )
     )
-    if wanted == current:
+    channels = session.enabled_channels
+    if settings.region.fixed is not None:  # of a fixed plan the network may have to mask channels at any time
+        channels = settings.network_enabled_channels()
+    if wanted == current and sorted(channels) == sorted(session.enabled_channels):
         return b""
-    return maccommands.link_adr_req(
-        dr=wanted.dr,
-        tx_power=wanted.tx_power_index,
-        channel_mask=sum(1 << i for i in session.enabled_channels if i < CHANNELS_A_MASK),
-        mask_control=0,
-        nb_trans=wanted.nb_trans,
+    return b"".join(
+        maccommands.link_adr_req(
+            dr=wanted.dr,
+            tx_power=wanted.tx_power_index,
+            channel_mask=mask,
+            mask_control=control,
+            nb_trans=wanted.nb_trans,
+        )
+        for control, mask in settings.region.mask_blocks(channels)
     )
 
 
@@ -90,6 +96,13 @@ def _rx_parameters(context: Context, session: Session) -> bytes:
     if (session.rx1_dr_offset, session.rx2_dr, session.rx2_frequency_hz) == wanted:
         return b""
     return maccommands.rx_param_setup_req(rx1_dr_offset=wanted[0], rx2_dr=wanted[1], rx2_frequency_hz=wanted[2])
+
+
+def _tx_params(context: Context, session: Session) -> bytes:
+    wanted = context.settings.tx_params
+    if wanted is None or session.tx_params is None or session.tx_params == wanted:
+        return b""
+    return maccommands.tx_param_setup_req(wanted)
 
 
 def _rx_timing(context: Context, device: Device, session: Session) -> bytes:

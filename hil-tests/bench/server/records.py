@@ -107,6 +107,8 @@ class Session:
     channels_hz: dict[int, int]
     """Defined channels, index to frequency."""
     enabled_channels: list[int]
+    tx_params: int | None = None
+    """What the device obeys of TxParamSetupReq; None where the region does not know it."""
     f_cnt_up: int = 0
     f_cnt_down: int = 0
     adr: bool = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
-from bench.server.region import EU868, Region
+from bench.server.region import Region
+from bench.server.regions import EU868, REGIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Settings:
     """`[codec.js] max_execution_time`."""
     extra_channels_hz: tuple[int, ...] = (867_100_000, 867_300_000, 867_500_000, 867_700_000, 867_900_000)
     """`[[regions.network.extra_channels]]` of the shipped eu868 file; joining devices get them as CFList."""
+    enabled_channels: tuple[int, ...] | None = None
+    """`[regions.network] enabled_uplink_channels` of a fixed plan: what joining devices get as CFList; None: all."""
+    tx_params: int | None = None
+    """What devices are told by TxParamSetupReq (AS923, AU915); None: they stay as they begin."""
     rx1_delay_s: int = 1
     rx1_dr_offset: int = 0
     rx2_dr: int = 0
@@ -44,6 +50,25 @@ class Settings:
     """`[gateway] allow_unknown_gateways`. ChirpStack's default is False (frames of gateways nobody registered are
     dropped); a bench has its own gateways only."""
 
+    @classmethod
+    def of(cls, region: str, **changes: Any) -> Self:
+        """The settings of a network in a region, by the region's name on nodes; `changes` are further settings."""
+        page = REGIONS[region]
+        values: dict[str, Any] = {
+            "region": page,
+            "extra_channels_hz": page.extra_channels_hz,
+            "enabled_channels": page.enabled_channels,
+            "rx2_dr": page.rx2_dr,
+            "rx2_frequency_hz": page.rx2_hz,
+            "adr_min_dr": page.adr_dr_min,
+            "adr_max_dr": page.adr_dr_max,
+        }
+        return cls(**(values | changes))
+
     def network_channels_hz(self) -> dict[int, int]:
         """All uplink channels, index to frequency: those of the plan, then the extra ones."""
         return dict(enumerate((*self.region.join_channels_hz, *self.extra_channels_hz)))
+
+    def network_enabled_channels(self) -> list[int]:
+        """The channels a device shall use."""
+        return list(self.network_channels_hz() if self.enabled_channels is None else self.enabled_channels)
