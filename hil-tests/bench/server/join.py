@@ -79,7 +79,7 @@ def handle_join_request(context: Context, uplink: UplinkSet, now_us: int) -> Non
 
 
 def cf_list(settings: Settings) -> bytes:
-    """CFList of a dynamic plan: five frequencies in units of 100 Hz, 0 = none (type 0, RP002-1.0.4 2.4.4), empty without
+    """CFList of a dynamic plan: five frequencies in units of 100 Hz, 0 = none (type 0, RP002 2.4.4), empty without
     extras. Of a fixed plan: the mask of its channels (type 1, 2.5.4).
     """
     if settings.region.fixed is not None:
