@@ -81,6 +81,7 @@ class Relay:
         self.last_delivered_us: int | None = None
         self.changed_us = clock.mono_us()
         self.why = ""
+        self._told_down = False
         self._spool = spool
         self._clock = clock
         self._calendar = calendar
@@ -151,9 +152,15 @@ class Relay:
 
     def link_up(self) -> None:
         """The link is ready to send."""
-        self.changed_us, self.why = self._clock.mono_us(), ""
-        self.turns.link_up(self.changed_us)
-        _log.info("destination up", extra={"destination": self.name, "buffered": self.buffered})
+        now_us = self._clock.mono_us()
+        fields = {
+            "destination": self.name,
+            "buffered": self.buffered,
+            "down_s": (now_us - self.changed_us) // 1_000_000,
+        }
+        self.changed_us, self.why, self._told_down = now_us, "", False
+        self.turns.link_up(now_us)
+        _log.info("destination up", extra=fields)
         self._send_live()
         self._wake.set()
 
@@ -162,6 +169,9 @@ class Relay:
         self.why = why
         if self.turns.up:
             self.changed_us = self._clock.mono_us()
+        if not self._told_down:
+            # Once an outage, also for one that was there before us.
+            self._told_down = True
             _log.warning("destination down", extra={"destination": self.name, "why": why})
         self.turns.link_down()
         self._wake.set()

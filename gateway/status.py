@@ -154,15 +154,18 @@ def _answer(request: web.Request, body: bytes, kind: str, headers: dict[str, str
 def health(daemon: Daemon) -> dict[str, Any]:
     """The state as JSON values; `last_uplink` in Unix milliseconds.
 
-    `status` is "ok" if every destination takes frames and a concentrator is there.
+    `status` is "ok" if every destination takes frames and a concentrator is there. `since_s` is how long a destination
+    has been connected or not.
     """
     now_us = daemon.clock.mono_us()
     last_us = daemon.intake.last_uplink_us
+    silent = daemon.silent
     flowing = all(relay.flowing for relay in daemon.relays)
     return {
-        "status": "ok" if flowing and daemon.gateways else "degraded",
+        "status": "ok" if flowing and daemon.gateways and not silent else "degraded",
         "uptime_s": (now_us - daemon.started_us) // 1_000_000,
         "gateways": sorted(daemon.gateways),
+        "silent": silent,
         "buffered": daemon.buffered,
         "received": daemon.intake.received,
         "last_uplink": None if last_us is None else last_us // 1000,
@@ -175,15 +178,19 @@ def health(daemon: Daemon) -> dict[str, Any]:
         },
         "destinations": {
             relay.name: {
-                "state": "up" if relay.flowing else "holding" if relay.turns.up else "down",
+                "state": relay.state,
+                "since_s": (now_us - relay.changed_us) // 1_000_000,
                 "why": relay.why,
                 "buffered": relay.buffered,
                 "in_flight": relay.turns.in_flight,
                 "delivered": relay.delivered,
                 "delivered_late": relay.delivered_late,
                 "superseded": relay.superseded,
+                "wire_bytes": relay.link.wire.total_bytes,
+                "budget": [period._asdict() for period in relay.budget.periods() if period.limit_bytes],
             }
             for relay in daemon.relays
         },
         "downlinks": {"sent": daemon.desk.sent, "refused": daemon.desk.refused},
+        "duty_cycle": [account._asdict() for account in daemon.desk.duty.accounts(now_us)],
     }
