@@ -5,7 +5,9 @@
     hour 1 to 11            36 s        0.1 %
     each day after          8.7 s       0.01 %
 
-The time counts on across resets from the last stored value, so a brown-out loop does not refill the budget.
+The time counts on across resets from the last stored value, so a brown-out loop does not refill the budget. After the
+first hour tries are spread evenly: airtime may not run ahead of its share of the time that has passed. So whenever the
+network comes back, the next try is not far, instead of on the next day.
 """
 
 import struct
@@ -21,7 +23,8 @@ _SLOW_FROM_S = 11 * _HOUR_S
 _LAYOUT = "<IIIHHB"
 NONCE_BYTES = 17
 _BUDGET_MS = (36_000, 36_000, 8_700)
-_SAVE_EVERY_S = const(600)  # while waiting, the elapsed time is stored this often
+_SAVE_EVERY_S = const(600)  # while waiting, the elapsed time is stored this often,
+_SAVE_FIRST_S = const(60)  # sooner after a reset: power that always fails after minutes must not stop the time
 
 _FIRST_PAUSE_MS = const(8_000)  # between two tries; doubles with each failure
 _LONGEST_PAUSE_MS = const(600_000)
@@ -43,6 +46,15 @@ class JoinState:
         self._used_ms = 0
         self._window = 0
         self._not_before_ms = 0
+        self._save_s = _SAVE_FIRST_S
+        self._turn = 0
+        self.answered = False
+        """The last try was answered, though not so that a session could begin: the network is there."""
+
+    @property
+    def turn(self):
+        """Counts the tries of a series, across resets too: data rates take turns by it."""
+        return self._turn + self.tries
 
     def elapsed_s(self, now_ms):
         """Powered seconds since the first try of this series, as far as they are known."""
@@ -61,9 +73,16 @@ class JoinState:
         elapsed = self.elapsed_s(now_ms)
         window = _window_at(elapsed)
         used = self._used_ms if window == self._window else 0
-        if used + _ms(airtime_us) > _BUDGET_MS[min(window, 2)]:
-            return 1000 * (_window_start(window + 1) - elapsed)
-        return max(0, self._not_before_ms - now_ms)
+        budget = _BUDGET_MS[min(window, 2)]
+        start, end = _window_start(window), _window_start(window + 1)
+        if used + _ms(airtime_us) > budget:
+            return 1000 * (end - elapsed)
+        early_s = 0 if window == 0 or self.answered else start + used * (end - start) // budget - elapsed
+        return max(0, 1000 * early_s, self._not_before_ms - now_ms)
+
+    def patience_ms(self, wait_ms):
+        """How much of a wait may pass before the elapsed time has to be stored."""
+        return min(wait_ms, 1000 * self._save_s)
 
     def spend(self, airtime_us, now_ms):
         """Take the next DevNonce and its airtime; store the record before transmitting."""
@@ -73,6 +92,7 @@ class JoinState:
             self._used_ms = 0
         self._used_ms += _ms(airtime_us)
         self.tries += 1
+        self.answered = False
         nonce = self.dev_nonce
         self.dev_nonce += 1
         return nonce
@@ -87,15 +107,17 @@ class JoinState:
         self.join_nonce = join_nonce
         self._concluded = True
         self.tries = 0
+        self._turn = 0
         self._not_before_ms = 0
 
     def due_for_storing(self, now_ms):
         """Whether so much time passed that it should be stored."""
-        return self.elapsed_s(now_ms) - self._base_s >= _SAVE_EVERY_S
+        return self.elapsed_s(now_ms) - self._base_s >= self._save_s
 
     def pack(self, now_ms):
         """The record body, 17 bytes."""
         self._base_s, self._base_at_ms = self.elapsed_s(now_ms), now_ms
+        self._save_s = min(2 * self._save_s, _SAVE_EVERY_S)
         return struct.pack(
             _LAYOUT, self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms, self._concluded
         )
@@ -105,6 +127,7 @@ class JoinState:
         fields = struct.unpack(_LAYOUT, packed)
         self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms = fields[:5]
         self._concluded = bool(fields[5])
+        self._turn = 0 if self._concluded else self.dev_nonce
         self._base_at_ms = now_ms
 
 
@@ -117,8 +140,8 @@ def _window_at(elapsed_s):
 
 
 def _window_start(window):
-    if window == 1:
-        return _HOUR_S
+    if window < 2:
+        return window * _HOUR_S
     return _SLOW_FROM_S + (window - 2) * _DAY_S
 
 

@@ -97,13 +97,13 @@ class Mac:
         if join.dev_nonce >= NONCE_END:
             raise NonceExhausted("all DevNonces are used: this device needs a new DevEUI or JoinEUI")
         join.begin(now_ms)
-        data_rate = region.JOIN_DRS[join.tries % len(region.JOIN_DRS)]
+        data_rate = region.JOIN_DRS[join.turn % len(region.JOIN_DRS)]
         airtime = self._outgoing.airtime_us(frames.JOIN_REQUEST_BYTES, data_rate)
         wait_ms = join.wait_ms(airtime, now_ms)
         if wait_ms:
             if join.due_for_storing(now_ms):
                 self._records.save_nonce(now_ms)
-            raise JoinWait(wait_ms)
+            raise JoinWait(join.patience_ms(wait_ms))
         channel = self._outgoing.choose(data_rate, airtime, now_ms, True)
         self._dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
@@ -299,7 +299,10 @@ class Mac:
             accept = frames.JoinAccept(frame, self._app_key())
         except Malformed:
             return None
-        if not accept.mic_valid or frames.u24(accept.join_nonce, 0) == self._join.join_nonce:
+        if not accept.mic_valid:
+            return None
+        if frames.u24(accept.join_nonce, 0) == self._join.join_nonce:  # a recording, or a server that began anew
+            self._join.answered = True
             return None
         return accept
 

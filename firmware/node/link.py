@@ -13,6 +13,7 @@ from firmware.lorawan.errors import (
     Wait,
 )
 from firmware.lorawan.events import Acknowledged, Downlink, Joined, LinkCheck, Pending, Repeat
+from firmware.radio.errors import ChannelBusy
 
 SENT = 0
 """Transmitted, and acknowledged if that was asked for."""
@@ -31,6 +32,11 @@ _ASK_BEFORE_MS = 48 * 3_600_000
 """So long before that, every uplink asks the network for a sign of life (LinkCheckReq)."""
 _REJOIN_EVERY_MS = 3_600_000
 """Pause between two tries to join again."""
+_ASKED_AFTER_START = 2
+"""After a start with a session so many uplinks ask for a sign of life; none: join again. How long the network was
+silent before is not known, and power that fails every other day must not keep a node in a session that is gone."""
+_UNANSWERED = 64
+"""So many uplinks without any answer before a start (ADR_ACK_LIMIT): join again at once."""
 
 
 class Link:
@@ -49,6 +55,7 @@ class Link:
         self.dead = False
         """Nothing but a technician helps: no identity, damaged records, nonces used up."""
         self._rejoin_ms = 0  # when to join again although there is a session
+        self._asked = 0  # uplinks that still have to ask whether the session from before the start is alive
         self.next_ms = 0
         self.more = False
         """The network has more for us: send something soon."""
@@ -101,7 +108,11 @@ class Link:
         self._open = True
         self._heard(now_ms)
         if self._mac.joined:
-            self._say("session %s" % self._mac.state(now_ms)["dev_addr"])
+            state = self._mac.state(now_ms)
+            self._say("session %s" % state["dev_addr"])
+            self._asked = _ASKED_AFTER_START
+            if state.get("unanswered", 0) >= _UNANSWERED:
+                self._rejoin_ms = now_ms
         return True
 
     def _join(self):
@@ -109,7 +120,9 @@ class Link:
         try:
             exchange = self._mac.join(now_ms)
         except Wait as wait:
-            if not self._mac.joined:
+            if self._mac.joined:
+                self._rejoin_ms = min(self._rejoin_ms, now_ms + wait.ms)
+            else:
                 self.next_ms = now_ms + wait.ms
             return
         except NonceExhausted as error:
@@ -127,7 +140,7 @@ class Link:
         now_ms = self._clock.now_ms()
         if self.dead or not self.joined or now_ms < self.next_ms:
             return LATER
-        if now_ms > self._rejoin_ms - _ASK_BEFORE_MS:
+        if self._asked or now_ms > self._rejoin_ms - _ASK_BEFORE_MS:
             self._mac.request_link_check()
         try:
             exchange = self._mac.send(port, data, now_ms, confirmed)
@@ -175,6 +188,10 @@ class Link:
         events = self._carry(exchange)
         if events is None:
             return LATER
+        if self._asked:
+            self._asked -= 1
+            if not self._asked:
+                self._rejoin_ms = 0
         if not confirmed:
             return SENT
         for event in events:
@@ -188,6 +205,11 @@ class Link:
         while exchange is not None:
             try:
                 heard = self._radio.carry_out(exchange)
+            except ChannelBusy:
+                exchange = self._again(exchange)
+                if exchange is None:
+                    return None
+                continue
             except Exception as error:
                 self._mac.abandon(exchange)
                 self._fault(error)
@@ -207,6 +229,15 @@ class Link:
                 exchange = self._take(event, now_ms) or exchange
             seen += events
         return seen
+
+    def _again(self, exchange):
+        """The channel was busy: the same exchange elsewhere and later, or None when the MAC gives it up for now."""
+        now_ms = self._clock.now_ms()
+        try:
+            return self._take(self._mac.not_sent(exchange, now_ms)[0], now_ms)
+        except Wait as wait:
+            self.next_ms = now_ms + wait.ms
+            return None
 
     def _take(self, event, now_ms):
         """What an event means for the node; gives the next exchange of a repetition, when its time has come."""
@@ -229,6 +260,7 @@ class Link:
 
     def _heard(self, now_ms):
         """The network is there."""
+        self._asked = 0
         self._rejoin_ms = now_ms + _SILENCE_MS
 
     def _fault(self, error):

@@ -61,27 +61,24 @@ class Block:
         heap_bytes: int = HEAP_BYTES,
         settings: Settings | None = None,
     ) -> None:
-        """`settings`: the server's, if not the usual ones."""
+        """`settings`: the server's, if not the usual ones of the street's region."""
         self.street = Street(root, plans, seed, heap_bytes=heap_bytes)
         self.bench = self.street.bench
         self.air = self.street.air
         self.seed = seed
-        self.server = NetworkServer(settings, seed=seed)
+        self.server = NetworkServer(settings or Settings.of(self.street.region), seed=seed)
         self.events: list[AppEvent] = []
         self.arrived: list[Arrived] = []
         self.link = DirectLink(self.bench.schedule, self.server, unix_us=EPOCH_US, on_output=self._output)
         self.link.attach(self.street.concentrator, GATEWAY_ID)
         self.dev_euis: dict[str, str] = {}
-        script = codec_script()
+        self._script = codec_script()
         for name, neighbour in self.street.nodes.items():
             dev_eui, app_key = _derived(seed, name, 8).hex(), _derived(seed, name, 16)
             self.dev_euis[name] = dev_eui
             plan = neighbour.plan
-            profile = default_profile()
-            profile.supports_class_c = plan.device_class == "C"
-            profile.class_c_timeout = CLASS_C_TIMEOUT_S
-            self.server.add_device(dev_eui, app_key, name=name, codec_script=script, profile=profile)
-            files = compile_firmware(plan.board, plan.profile, extras=plan.extras)
+            self._add(name)
+            files = compile_firmware(plan.board, plan.profile, plan.region, extras=plan.extras)
             files["/main.py"] = MAIN
             files["/node.json"] = neighbour.configuration()
             gen_app_key = self.gen_app_key(name) if "multicast-setup" in plan.packages else b""
@@ -96,6 +93,18 @@ class Block:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bench.close()
+
+    def _add(self, name: str) -> None:
+        profile = default_profile(self.server.settings.region.common_name)
+        profile.supports_class_c = self.street.nodes[name].plan.device_class == "C"
+        profile.class_c_timeout = CLASS_C_TIMEOUT_S
+        app_key = _derived(self.seed, name, 16)
+        self.server.add_device(self.dev_euis[name], app_key, name=name, codec_script=self._script, profile=profile)
+
+    def recreate(self, name: str) -> None:
+        """The server loses a device and gets it again with the same keys: session and used nonces are forgotten."""
+        self.server.storage.remove_device(self.dev_euis[name])
+        self._add(name)
 
     def switch_on(self) -> None:
         """Give all nodes power."""

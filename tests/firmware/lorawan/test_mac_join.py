@@ -153,6 +153,54 @@ def test_back_off_allows_36_s_then_36_s_then_8_7_s_a_day_and_not_more():
     assert max(spent[2:]) <= 8_700_000
 
 
+def test_tries_are_spread_over_the_day_instead_of_spent_in_its_first_hours():
+    join, now_ms = JoinState(), 0
+    airtimes_us = (61_696, 113_152, 205_824, 370_688, 823_296, 1_482_752)
+    join.begin(now_ms)
+    at_ms = []
+    while now_ms < (11 + 48) * HOUR_MS:
+        wait_ms = join.wait_ms(airtimes_us[join.turn % 6], now_ms)
+        if wait_ms == 0:
+            join.spend(airtimes_us[join.turn % 6], now_ms)
+            at_ms.append(now_ms)
+        now_ms += max(wait_ms, 1_000)
+
+    late = [ms for ms in at_ms if ms > 11 * HOUR_MS]
+    assert 30 <= len(late) <= 40
+    assert max(after - before for before, after in zip(late, late[1:])) < 4.2 * HOUR_MS
+
+
+def test_an_answer_that_was_not_believed_is_followed_by_another_try_at_once():
+    join, airtime_us = JoinState(), 1_482_752
+    join.begin(0)
+    now_ms = 12 * HOUR_MS
+    join.spend(airtime_us, now_ms)
+    assert join.wait_ms(airtime_us, now_ms) > 3 * HOUR_MS
+
+    join.answered = True
+
+    assert join.wait_ms(airtime_us, now_ms) == 0
+
+
+def test_power_that_fails_after_three_minutes_neither_stops_the_time_of_the_back_off_nor_the_change_of_data_rates():
+    device = Device()
+    factors = []
+    for _ in range(3_000):
+        device.boot()
+        end_ms = device.now_ms + 180_000
+        while device.now_ms < end_ms:
+            try:
+                exchange = device.mac.join(device.now_ms)
+                factors.append(exchange.sf)
+                device.finish(exchange)
+            except Wait as wait:
+                device.now_ms += min(wait.ms, end_ms - device.now_ms)
+
+    # Of 150 h of power a third counted, and each reset costs a second of the sub-band's hour; but tries went on.
+    assert len(factors) > 45
+    assert set(factors[-12:]) == {7, 8, 9, 10, 11, 12}
+
+
 def test_resets_do_not_refill_the_back_off():
     join, now_ms, airtime_us = JoinState(), 0, 370_688
     join.begin(now_ms)
