@@ -218,7 +218,7 @@ class BasicsStationSource:
             message = messages.order(self._region, item, number, self._clock.wall_us() / 1e6)
         except BadFrame as error:
             self._tally.count(_log, "downlink refused", error.kind)
-            return TxStatus.TX_FREQ
+            return TxStatus.TX_FREQ if error.kind == "station-freq" else TxStatus.INTERNAL_ERROR
         patience_s = _DNTXED_PATIENCE_S + _LONGEST_AIRTIME_S
         if isinstance(item.timing, Delay) and left_us is not None:
             # A second alternative comes one second later and needs its time.

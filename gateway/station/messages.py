@@ -18,6 +18,8 @@ from gateway.station.regions import Region
 
 _LONGEST_PHY_BYTES = 255
 _FSK_BPS = 50_000
+# s2e.c refuses more (RxTimingSetup has four bits).
+_LONGEST_RX_DELAY_S = 15
 # dnmsg demands a DevEui, which a gateway cannot know; the station uses it only to decide whether to answer, and
 # any but zero will do.
 _SOME_DEVICE = write_dashed(0x0101010101010101)
@@ -84,7 +86,11 @@ def phy_payload(message: dict[str, Any]) -> bytes:
     mhdr = bytes((_integer(message, "MHdr", 0, 255),))
     mic = _signed(message, "MIC")
     if kind in ("jreq", "rejoin"):
-        euis = b"".join(read_eui(message.get(key)).to_bytes(8, "little") for key in ("JoinEui", "DevEui"))
+        # A station that was configured with "JoinEUI" writes its names so, too (s2e.c).
+        euis = b"".join(
+            read_eui(message.get(f"{name}Eui", message.get(f"{name}EUI"))).to_bytes(8, "little")
+            for name in ("Join", "Dev")
+        )
         return mhdr + euis + _integer(message, "DevNonce", 0, 0xFFFF).to_bytes(2, "little") + mic
     port = _integer(message, "FPort", -1, 255)
     return b"".join(
@@ -153,8 +159,11 @@ def _rate(region: Region, modulation: Modulation) -> int:
 def order(region: Region, item: DownlinkItem, number: int, mux_time_s: float) -> dict[str, Any]:
     """dnmsg for one item. Each alternative is an order of its own, so the station's second window stays unused.
 
-    Raises BadFrame if the region has no such data rate, or the delay is not of whole seconds.
+    Raises BadFrame `station-freq` if the region has no such frequency, `station-rate` if it has no such data rate, and
+    `station-delay` if the delay is not of whole seconds. The station would drop such an order without a word.
     """
+    if not region.range_hz[0] <= item.frequency_hz <= region.range_hz[1]:
+        raise BadFrame("station-freq")
     rate = _rate(region, item.modulation)
     message: dict[str, Any] = {
         "msgtype": "dnmsg",
@@ -171,7 +180,12 @@ def order(region: Region, item: DownlinkItem, number: int, mux_time_s: float) ->
     if isinstance(timing, Delay):
         if timing.delay_us % 1_000_000 or not 1_000_000 <= timing.delay_us <= 16_000_000 or "xtime" not in message:
             raise BadFrame("station-delay")
-        message.update(dC=0, RxDelay=timing.delay_us // 1_000_000, RX1DR=rate, RX1Freq=item.frequency_hz)
+        seconds = timing.delay_us // 1_000_000
+        if seconds <= _LONGEST_RX_DELAY_S:
+            message.update(dC=0, RxDelay=seconds, RX1DR=rate, RX1Freq=item.frequency_hz)
+        else:
+            # The second window of the longest delay: without a first one, a station adds the second by itself.
+            message.update(dC=0, RxDelay=seconds - 1, RX2DR=rate, RX2Freq=item.frequency_hz)
     elif isinstance(timing, Immediately):
         message.update(dC=2, RX2DR=rate, RX2Freq=item.frequency_hz)
     elif isinstance(timing, GpsTime):

@@ -55,6 +55,10 @@ class Region(NamedTuple):
     fsk: tuple[int, int] | None = None
 
 
+# RP002-1.0.4, per region; without it a station uses 14 dBm, except where it knows the region (EU863, US902, KR920).
+_MAX_EIRP_DBM = {"EU863": 16, "US902": 30, "AU915": 30, "AS923-1": 16, "KR920": 14, "IN865": 30}
+
+
 def _row(first_hz: int, step_hz: int, number: int) -> tuple[int, ...]:
     return tuple(first_hz + index * step_hz for index in range(number))
 
@@ -116,13 +120,16 @@ def router_config(region: Region, mux_time_s: float) -> dict[str, Any]:
     rates = [*region.rates, *[_UNDEFINED] * (16 - len(region.rates))]
     return {
         "msgtype": "router_config",
-        "NetID": [],
-        "JoinEui": [],
+        # null lets everything pass. An empty list does not: s2e.c then clears its table of NetIDs and drops every data
+        # frame, and with an empty list of JoinEUIs it writes beside its table.
+        "NetID": None,
+        "JoinEui": None,
         "region": region.name,
         "hwspec": "sx1301/1",
         "freq_range": list(region.range_hz),
         "DRs": [list(rate) for rate in rates],
         "sx1301_conf": [_concentrator(region)],
+        "max_eirp": _MAX_EIRP_DBM.get(region.name, 14),
         "nocca": False,
         "nodc": False,
         "nodwell": False,

@@ -154,11 +154,40 @@ def test_orders_name_window_and_moment_of_their_class() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"timing": Delay(1_500_000)}, {"context": b"\0\0\0\1"}, {"modulation": LoRa(6, 125_000)}]
+    ("changes", "kind"),
+    [
+        ({"timing": Delay(1_500_000)}, "station-delay"),
+        ({"timing": Delay(17_000_000)}, "station-delay"),
+        ({"context": b"\0\0\0\1"}, "station-delay"),
+        ({"modulation": LoRa(6, 125_000)}, "station-rate"),
+        ({"frequency_hz": 923_300_000}, "station-freq"),
+    ],
 )
-def test_what_a_station_cannot_do_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(BadFrame):
+def test_what_a_station_cannot_do_is_refused(changes: dict[str, Any], kind: str) -> None:
+    with pytest.raises(BadFrame, match=kind):
         messages.order(EU868, item(**changes), 1, 0.0)
+
+
+def test_the_latest_window_of_all_is_the_second_of_the_longest_delay() -> None:
+    # s2e.c takes an RxDelay of 0 to 15 and adds a second for RX2 if there is no RX1.
+    assert messages.order(EU868, item(timing=Delay(15_000_000)), 1, 0.0)["RxDelay"] == 15
+    order = messages.order(EU868, item(timing=Delay(16_000_000)), 1, 0.0)
+    assert (order["RxDelay"], order["RX2DR"], order["RX2Freq"]) == (15, 5, 868_100_000)
+    assert "RX1Freq" not in order
+
+
+@pytest.mark.parametrize("name", sorted(REGIONS))
+def test_a_station_is_told_to_filter_nothing(name: str) -> None:
+    # Empty lists would: s2e.c clears its table of NetIDs for [] and fills it for null.
+    config = router_config(REGIONS[name], 1.0)
+    assert (config["NetID"], config["JoinEui"]) == (None, None)
+    assert config["max_eirp"] >= 14
+
+
+def test_a_station_may_write_identifiers_with_capitals() -> None:
+    message = {"msgtype": "jreq", "MHdr": 0, "JoinEUI": "::1", "DevEUI": "::2", "DevNonce": 3, "MIC": -4}
+    frame = messages.phy_payload(message)
+    assert (frame[1:9], frame[9:17]) == ((1).to_bytes(8, "little"), (2).to_bytes(8, "little"))
 
 
 @pytest.mark.parametrize("name", sorted(REGIONS))
