@@ -150,7 +150,8 @@ def test_orders_name_window_and_moment_of_their_class() -> None:
     b = messages.order(EU868, item(timing=GpsTime(77), modulation=LoRa(9, 125_000)), 9, 1.5)
     assert (b["dC"], b["DR"], b["gpstime"]) == (1, 3, 77)
     assert messages.order(EU868, item(modulation=Fsk(50_000)), 9, 1.5)["RX1DR"] == 7
-    assert messages.order(REGIONS["US915"], item(modulation=LoRa(8, 500_000)), 9, 1.5)["RX1DR"] == 12
+    american = item(modulation=LoRa(8, 500_000), frequency_hz=923_300_000)
+    assert messages.order(REGIONS["US915"], american, 9, 1.5)["RX1DR"] == 12
 
 
 @pytest.mark.parametrize(
