@@ -235,6 +235,33 @@ def test_tasks_take_turns_and_a_cancelled_exchange_spoils_nothing(place):
     assert [data for _, data in there.ups()] == [b"one", b"two", b"cancelled", b"three"]
 
 
+LATE = """
+import time
+from firmware.boards import alone
+from firmware.boards.heltec_v3 import facts
+from firmware.lorawan.regions import eu868
+from firmware.radio.self_check import self_check
+
+lorawan = alone.lorawan(facts, eu868)
+lorawan.start()
+print(self_check(lorawan.radio).error_us // 1000)
+lorawan._clock.sleep_ms = lambda ms: time.sleep_ms(ms + 70)
+print(self_check(lorawan.radio).error_us // 1000)
+print(lorawan.join(timeout_ms=10_000), lorawan.send(1, b"x", confirmed=True))
+"""
+
+
+def test_the_self_check_lets_a_board_join_that_always_wakes_too_late(place):
+    there = place(LATE)
+
+    there.bench.run_for(60)
+
+    punctual_ms, late_ms, rest = there.board.console.splitlines()[:3]
+    assert int(punctual_ms) < 20
+    assert 130 < int(late_ms) < 160
+    assert rest == "True True"
+
+
 WIRED_BY_HAND = """
 import os, time
 from machine import SPI, Pin
