@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.metrics import CONTENT_TYPE, metrics
 from gateway.page.document import page
 from gateway.page.look import Picture, look
 from gateway.page.words import Words, choose
@@ -55,7 +55,6 @@ class StatusServer:
     def __init__(self, daemon: Daemon, hosts: tuple[str, ...] = ()) -> None:
         self._daemon = daemon
         self._hosts = frozenset(("localhost", *(host.lower() for host in hosts)))
-        self._metrics = Metrics(daemon)
         self._runner: web.AppRunner | None = None
         self._picture: Picture | None = None
         self._picture_us = 0
@@ -96,7 +95,7 @@ class StatusServer:
         return web.json_response(health(self._daemon))
 
     async def _metrics_text(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=metrics(await look(self._daemon)), headers={"Content-Type": CONTENT_TYPE})
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -15,7 +15,7 @@ from enum import Enum
 from gateway.frames import Downlink, DownlinkItem, DownlinkResult, GatewayReport, LoRa, Modulation, Moment, Uplink
 from gateway.header import Header, Kind
 
-_MOST_FRAMES = 50
+_MOST_FRAMES = 40
 _MOST_DOWNLINKS = 30
 _MOST_NODES = 500
 _MOST_CONCENTRATORS = 64

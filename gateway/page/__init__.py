@@ -2,6 +2,8 @@
 
     look.py      takes a picture of the daemon: plain values, nothing that changes afterwards
     sections.py  picture and language in, sections of HTML out      pure
+    traffic.py   the sections about single frames                   pure
+    pieces.py    what sections are made of: times, chips, tables    pure
     document.py  the page around the sections                       pure
     words.py     every word of the page in both languages
     markup.py    HTML that cannot be injected into

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import Literal
 
-from gateway.page import sections
+from gateway.page import sections, traffic
 from gateway.page.look import Picture
 from gateway.page.markup import Content, Markup, element
 from gateway.page.words import Words, languages
@@ -18,9 +18,10 @@ _SECTIONS = (
     ("figures", sections.figures),
     ("destinations", sections.destinations),
     ("buffer", sections.buffer),
-    ("frames", sections.live),
-    ("nodes", sections.nodes),
-    ("downlinks", sections.downlinks),
+    ("frames", traffic.live),
+    ("nodes", traffic.nodes),
+    ("downlinks", traffic.downlinks),
+    ("airtime", sections.airtime),
     ("concentrators", sections.concentrators),
     ("refusals", sections.refusals),
 )
@@ -35,15 +36,18 @@ def page(picture: Picture, words: Words) -> str:
             "header",
             element("div", _logo(), element("h1", "Spatz ", words["title"]), class_="brand"),
             element("p", element("code", names), class_="names") if names else "",
-            element("nav", _switch(words), aria_label=words["language"]),
+            element("nav", _switch(words), class_="languages", aria_label=words["language"]),
             # Without the script there is nothing to pause, but something to ask for.
             element("button", words["pause"], type="button", id="pause", hidden=True, data_resume=words["resume"]),
             element("noscript", element("a", words["again"], href=f"?lang={words.language}", class_="again")),
         ),
         element(
             "main",
-            element("p", id="message", role="status", hidden=True, data_gone=words["gone"], data_paused=words["paused"]),
+            element(
+                "p", id="message", role="status", hidden=True, data_gone=words["gone"], data_paused=words["paused"]
+            ),
             _part("headline", sections.headline(picture, words), role="status"),
+            element("nav", [_jump(name, words) for name, _ in _SECTIONS[1:]], class_="jump", aria_label=words["jump"]),
             [_section(name, words, draw(picture, words)) for name, draw in _SECTIONS],
             id="state",
             tabindex="-1",
@@ -77,6 +81,10 @@ def _part(name: str, content: Content, role: str | None = None) -> Markup:
     # The script compares this, not the text: cheap, and the same for everybody.
     mark = f"{zlib.crc32(inner.encode()):08x}"
     return element("div", content, class_="part", data_part=name, data_mark=mark, role=role)
+
+
+def _jump(name: str, words: Words) -> Markup:
+    return element("a", words[name], href=f"#h-{name}")
 
 
 def _switch(words: Words) -> Content:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.budget import Period
+from gateway.duty import Account
 from gateway.errors import SpoolError
 from gateway.frames import GatewayReport
 from gateway.header import Kind
@@ -21,12 +23,11 @@ if TYPE_CHECKING:
 # The oldest frame of a destination is looked for among so many of the oldest, so that the look stays cheap.
 _OLDEST_LOOKED_AT = 200
 _MOST_NODES = 30
-_MOST_REFUSALS = 20
 
 
 class Destination(NamedTuple):
-    """One destination. `state` is "connected", "held" (takes messages for nobody) or "dead"; `why` in the words of
-    whoever failed, "" if there is nothing to say.
+    """One destination. `state` is that of `Relay.state`; `why` in the words of whoever failed, "" if there is nothing
+    to say. `changed_us`: when it was connected or lost; `since_us`: the same, or when holding began.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Destination(NamedTuple):
     state: str
     why: str
     since_us: int
+    changed_us: int
     waiting: int
     oldest_us: int | None
     in_flight: int
@@ -41,6 +43,8 @@ class Destination(NamedTuple):
     late: int
     superseded: int
     acknowledged_us: int | None
+    budget: tuple[Period, ...]
+    wire_bytes: int
 
 
 class Concentrator(NamedTuple):
@@ -82,6 +86,7 @@ class Picture(NamedTuple):
     known_nodes: int
     numbers: dict[int, str]
     join_lifetime_us: int
+    airtime: tuple[Account, ...]
     refusals: tuple[tuple[str, str, int], ...]
 
 
@@ -93,7 +98,7 @@ async def look(daemon: Daemon) -> Picture:
     destinations = tuple(
         _destination(daemon, relay, oldest.get(relay.number), now_us - mono_us) for relay in daemon.relays
     )
-    refusals = sorted(daemon.tally.counts.items(), key=lambda one: -one[1])[:_MOST_REFUSALS]
+    refusals = sorted(daemon.tally.counts.items(), key=lambda one: -one[1])
     spool = daemon.settings.spool
     return Picture(
         now_us=now_us,
@@ -120,6 +125,7 @@ async def look(daemon: Daemon) -> Picture:
         known_nodes=watch.known_nodes,
         numbers={relay.number: relay.name for relay in daemon.relays},
         join_lifetime_us=max((relay.join_lifetime_us for relay in daemon.relays), default=0),
+        airtime=tuple(daemon.desk.duty.accounts(mono_us)),
         refusals=tuple((event, kind, count) for (event, kind), count in refusals),
     )
 
@@ -144,17 +150,19 @@ async def _oldest(daemon: Daemon) -> dict[int, int]:
 
 
 def _destination(daemon: Daemon, relay: Relay, oldest_us: int | None, wall_ahead_us: int) -> Destination:
-    state = "connected" if relay.flowing else "held" if relay.turns.up else "dead"
     since_us = relay.turns.holding_since_us or relay.changed_us
-    why = "waits for the first concentrator" if state == "dead" and not daemon.gateways and not relay.why else relay.why
+    why = relay.why
+    if relay.state == "down" and not daemon.gateways and not why:
+        why = "waits for the first concentrator"
     server = next((str(one.server) for one in daemon.settings.destination if one.name == relay.name), "")
     acknowledged_us = relay.last_delivered_us
     return Destination(
         name=relay.name,
         server=server,
-        state=state,
+        state=relay.state,
         why=why,
         since_us=since_us + wall_ahead_us,
+        changed_us=relay.changed_us + wall_ahead_us,
         waiting=relay.buffered,
         oldest_us=oldest_us,
         in_flight=relay.turns.in_flight,
@@ -162,6 +170,8 @@ def _destination(daemon: Daemon, relay: Relay, oldest_us: int | None, wall_ahead
         late=relay.delivered_late,
         superseded=relay.superseded,
         acknowledged_us=None if acknowledged_us is None else acknowledged_us + wall_ahead_us,
+        budget=tuple(relay.budget.periods()),
+        wire_bytes=relay.link.wire.total_bytes,
     )
 
 

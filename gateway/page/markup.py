@@ -43,8 +43,8 @@ def element(tag: str, *content: Content, **attributes: str | bool | None) -> Mar
     for name, value in attributes.items():
         if value is None or value is False:
             continue
-        name = name.rstrip("_").replace("_", "-")
-        pairs.append(f" {name}" if value is True else f' {name}="{html.escape(_visible(value))}"')
+        written = name.rstrip("_").replace("_", "-")
+        pairs.append(f" {written}" if value is True else f' {written}="{html.escape(_visible(value))}"')
     begin = f"<{tag}{''.join(pairs)}>"
     return Markup(begin if tag in _VOID else f"{begin}{join(content)}</{tag}>")
 

@@ -1,12 +1,12 @@
-"""The sections of the status page: a picture and a language in, HTML out. Pure."""
+"""The sections of the status page about the state of the daemon: a picture and a language in, HTML out. Pure."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from gateway.header import Kind, downlink_dev_addr
-from gateway.page.look import Concentrator, Destination, Picture, expired
+from gateway.duty import Account
+from gateway.page.look import Concentrator, Destination, Picture
 from gateway.page.markup import Content, Markup, element
 from gateway.page.pieces import (
     Column,
@@ -15,26 +15,24 @@ from gateway.page.pieces import (
     facts,
     frames,
     gauge,
-    line,
-    megahertz,
     octets,
-    rate,
     sign,
-    signal,
     span,
     table,
 )
 from gateway.page.words import Words
-from gateway.watch import Fate, Heard, Node, Ordered, margin_db
 
 _SECOND_US = 1_000_000
-MOODS = {"connected": ("good", "ok"), "held": ("warn", "hold"), "dead": ("bad", "bad")}
-_FATES = {
-    Fate.LIVE: ("good", "ok"),
-    Fate.LATE: ("good", "late"),
-    Fate.WAITING: ("warn", "wait"),
-    Fate.SUPERSEDED: ("calm", "none"),
+_MOST_REFUSALS = 20
+# States of `Relay.state`.
+MOODS = {
+    "up": ("good", "ok"),
+    "saving": ("warn", "hold"),
+    "spent": ("warn", "hold"),
+    "holding": ("warn", "hold"),
+    "down": ("bad", "bad"),
 }
+_WELL = ("up", "saving")
 
 
 def headline(picture: Picture, words: Words) -> Content:
@@ -54,7 +52,7 @@ def _troubles(picture: Picture, words: Words) -> Iterator[str]:
     for one in picture.concentrators:
         if not one.reachable:
             yield words.say("silent", name=one.gateway_id)
-    bad = [one for one in picture.destinations if one.state != "connected"]
+    bad = [one for one in picture.destinations if one.state not in _WELL]
     if picture.concentrators:
         for destination in bad:
             yield words.say(f"is-{destination.state}", name=destination.name)
@@ -78,7 +76,7 @@ def figures(picture: Picture, words: Words) -> Content:
             (words["uptime"], span(picture.uptime_s)),
             (words["clock"], (sign("ok" if picture.clock_verified else "bad"), watch)),
         ),
-        "figures",
+        "glance",
     )
 
 
@@ -92,7 +90,9 @@ def destinations(picture: Picture, words: Words) -> Content:
 
 def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
     mood, sign_name = MOODS[one.state]
-    why: Content = words["held-why"] if one.state == "held" else element("span", one.why, lang="en") if one.why else ""
+    why: Content = words.reason(one.why) or (element("span", one.why, lang="en") if one.why else "")
+    if one.state in ("saving", "spent", "holding"):
+        why = words[f"{one.state}-why"]
     pairs: list[tuple[str, Content]] = [
         (words["waiting"], frames(words, one.waiting)),
         (words["delivered"], words.number(one.delivered)),
@@ -103,6 +103,11 @@ def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
         pairs.insert(1, (words["oldest"], _ago(one.oldest_us, picture, words)))
     if one.superseded:
         pairs.append((words["overtaken"], words.number(one.superseded)))
+    for period in one.budget:
+        if not period.limit_bytes:
+            continue
+        used = words.say("used-of", used=octets(words, period.used_bytes), most=octets(words, period.limit_bytes))
+        pairs.append((words[f"budget-{period.name}"], (used, gauge(period.used_bytes / period.limit_bytes))))
     if one.in_flight:
         pairs.append((words["in-flight"], words.number(one.in_flight)))
     return element(
@@ -110,7 +115,7 @@ def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
         element("h3", one.name),
         chip(mood, sign_name, words[one.state]),
         element("p", words["since"], " ", clock(one.since_us, picture.now_us), class_="small since"),
-        element("p", words["why"], ": ", why, class_="why") if why and one.state != "connected" else "",
+        element("p", words["why"], ": ", why, class_="why") if why and one.state != "up" else "",
         facts(pairs),
         element("p", one.server, class_="small server"),
         class_=f"card {one.state}",
@@ -121,9 +126,7 @@ def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
 def buffer(picture: Picture, words: Words) -> Content:
     """The spool: how much waits, since when, how much room is left, what was given up."""
     share = picture.spool_bytes / max(1, picture.spool_max_bytes)
-    used = words.say(
-        "used-of", used=octets(words, picture.spool_bytes), most=octets(words, picture.spool_max_bytes)
-    )
+    used = words.say("used-of", used=octets(words, picture.spool_bytes), most=octets(words, picture.spool_max_bytes))
     pairs: list[tuple[str, Content]] = [
         (words["depth"], element("strong", words.number(picture.buffered), id="depth")),
         (words["used"], (used, f" ({words.number(100 * share, 1)}\N{NO-BREAK SPACE}%)", gauge(share))),
@@ -144,135 +147,28 @@ def _loss(number: int, words: Words) -> Content:
     return chip("bad", "bad", frames(words, number)) if number else words.number(0)
 
 
-# What was heard
-
-
-def live(picture: Picture, words: Words) -> Content:
-    """The last uplinks."""
-    if not picture.frames:
-        return element("p", words["frames-none"], class_="empty")
+def airtime(picture: Picture, words: Words) -> Content:
+    """The duty-cycle account: what was transmitted in the last hour, by concentrator and sub-band."""
+    if not picture.airtime:
+        return element("p", words["airtime-none"], class_="empty")
     columns = (
-        Column(words["time"], "time"),
-        Column(words["device"], "device"),
-        Column(words["counter"], "counter num", label=True),
-        Column(words["port"], "port num", label=True),
-        Column(words["rate"], "rate"),
-        Column(words["frequency"], "frequency num"),
-        Column(words["signal"], "reception"),
-        Column(words["fate"], "fate"),
+        Column(words["band"], "device"),
+        Column(words["gateway-id"], "from"),
+        Column(words["share"], "reception"),
     )
-    return table("frames", columns, ((str(one.seq), _frame(one, picture, words)) for one in picture.frames))
+    return table(
+        "airtime", columns, ((f"{one.gateway_id}/{one.band}", _account(one, words)) for one in picture.airtime)
+    )
 
 
-def _frame(one: Heard, picture: Picture, words: Words) -> list[Content]:
-    extra = element("span", words["confirmed"], class_="small") if one.confirmed else ""
+def _account(one: Account, words: Words) -> list[Content]:
+    band = one.band if words.language == "en" else one.band.replace(".", ",")
+    used, limit = words.number(one.used_ms / 1000, 1), words.number(one.limit_ms / 1000)
+    text = words.say("used-of", used=f"{used}\N{NO-BREAK SPACE}s", most=f"{limit}\N{NO-BREAK SPACE}s")
     return [
-        clock(one.wall_us, picture.now_us),
-        (_name(one, words), " ", extra),
-        "" if one.fcnt is None else str(one.fcnt),
-        "" if one.port is None else str(one.port),
-        rate(words, one.modulation),
-        megahertz(words, one.frequency_hz),
-        signal(words, one.rssi_dbm, one.snr_db, margin_db(one.modulation, one.snr_db)),
-        _fates(one, picture, words),
-    ]
-
-
-def _name(one: Heard, words: Words) -> Content:
-    if one.dev_addr is not None:
-        return element("code", f"{one.dev_addr:08x}")
-    if one.join_eui is not None:
-        return (words["join"], " ", element("code", f"{one.join_eui:016x}"))
-    return words["join" if one.kind is Kind.JOIN else "proprietary"]
-
-
-def _fates(one: Heard, picture: Picture, words: Words) -> Content:
-    """One chip a destination; without names where there is only one."""
-    if not one.fates:
-        return chip("calm", "none", words["f-filtered"])
-    too_late = expired(one, picture)
-    several = len(picture.destinations) > 1
-    chips = []
-    for name, fate in one.fates.items():
-        mood, sign_name = _FATES[fate]
-        word = words[f"f-{fate.value}"]
-        if too_late and fate is Fate.WAITING:
-            mood, sign_name, word = "calm", "none", words["f-expired"]
-        chips.append(chip(mood, sign_name, f"{name}: {word}" if several else word))
-    return [(one, " ") for one in chips]
-
-
-def nodes(picture: Picture, words: Words) -> Content:
-    """The signal of each device, latest first."""
-    if not picture.nodes:
-        return element("p", words["nodes-none"], class_="empty")
-    columns = (
-        Column(words["node"], "device"),
-        Column(words["signal"], "reception"),
-        Column(words["history"], "lately"),
-        Column(words["count"], "count num", label=True),
-        Column(words["last"], "time"),
-    )
-    more = picture.known_nodes - len(picture.nodes)
-    return (
-        table("nodes", columns, ((f"{one.dev_addr:08x}", _node(one, picture, words)) for one in picture.nodes)),
-        element("p", words.say("nodes-more", count=words.number(more)), class_="small") if more else "",
-    )
-
-
-def _node(one: Node, picture: Picture, words: Words) -> list[Content]:
-    margin = "" if one.margin_db is None else words.say("margin", db=words.number(one.margin_db, 0))
-    return [
-        element("code", f"{one.dev_addr:08x}"),
-        (signal(words, one.rssi_dbm[-1], one.snr_db, one.margin_db), " ", element("span", margin, class_="small")),
-        line(words, list(one.rssi_dbm)),
-        words.number(one.frames),
-        clock(one.wall_us, picture.now_us),
-    ]
-
-
-# The way back
-
-
-def downlinks(picture: Picture, words: Words) -> Content:
-    """The last orders of the servers, and what became of them."""
-    total = words.say(
-        "downlinks-sum", sent=words.number(picture.sent), refused=words.number(picture.refused_downlinks)
-    )
-    if not picture.downlinks:
-        return element("p", words["downlinks-none"], class_="empty")
-    columns = (
-        Column(words["time"], "time"),
-        Column(words["device"], "device"),
-        Column(words["from"], "from"),
-        Column(words["rate"], "rate"),
-        Column(words["frequency"], "frequency num"),
-        Column(words["power"], "power num"),
-        Column(words["result"], "fate"),
-    )
-    rows = ((str(one.number), _downlink(one, picture, words)) for one in picture.downlinks)
-    return (element("p", total, class_="small"), table("downlinks", columns, rows))
-
-
-def _downlink(one: Ordered, picture: Picture, words: Words) -> list[Content]:
-    item = one.item
-    dev_addr = None if item is None else downlink_dev_addr(item.phy_payload)
-    results = []
-    for number, status in enumerate(one.result.statuses, 1):
-        if status.name == "IGNORED" and len(one.result.statuses) > 1:
-            continue
-        word = words[f"r-{status.name.lower().replace('_', '-')}"]
-        place = f"RX{number} " if len(one.result.statuses) > 1 else ""
-        good = status.name == "OK"
-        results.append((chip("good" if good else "bad", "ok" if good else "bad", f"{place}{word}"), " "))
-    return [
-        clock(one.wall_us, picture.now_us),
-        words["join-accept"] if dev_addr is None else element("code", f"{dev_addr:08x}"),
-        picture.numbers.get(one.destination, words["unknown"]),
-        "" if item is None else rate(words, item.modulation),
-        "" if item is None else megahertz(words, item.frequency_hz),
-        "" if item is None else f"{words.number(item.power_dbm)}\N{NO-BREAK SPACE}dBm",
-        results,
+        f"{band.replace('-', '–')}\N{NO-BREAK SPACE}MHz",
+        element("code", one.gateway_id),
+        (text, gauge(one.used_ms / max(1, one.limit_ms))),
     ]
 
 
@@ -316,10 +212,14 @@ def refusals(picture: Picture, words: Words) -> Content:
         return element("p", words["refusals-none"], class_="empty")
     columns = (Column(words["what"], "what"), Column(words["kind"], "kind"), Column(words["number"], "num"))
     rows = (
-        (f"{event}/{kind}", [element("span", event, lang="en"), element("span", kind, lang="en"), words.number(count)])
-        for event, kind, count in picture.refusals
+        (f"{event}/{kind}", _refusal(event, kind, count, words))
+        for event, kind, count in picture.refusals[:_MOST_REFUSALS]
     )
     return table("refusals", columns, rows)
+
+
+def _refusal(event: str, kind: str, count: int, words: Words) -> list[Content]:
+    return [element("span", event, lang="en"), element("span", kind, lang="en"), words.number(count)]
 
 
 def foot(picture: Picture, words: Words) -> Content:

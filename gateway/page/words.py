@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Language = Literal["en", "de"]
@@ -14,6 +15,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "title": ("Gateway", "Gateway"),
     "skip": ("Skip to the state", "Zum Zustand springen"),
     "language": ("Language", "Sprache"),
+    "jump": ("On this page", "Auf dieser Seite"),
     "pause": ("Pause", "Anhalten"),
     "resume": ("Go on", "Fortsetzen"),
     "again": ("Load again", "Neu laden"),
@@ -30,10 +32,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "attention": ("Needs attention", "Braucht Aufmerksamkeit"),
     "no-concentrator": ("No concentrator heard so far.", "Bisher kein Konzentrator gehört."),
     "silent": ("{name} has fallen silent.", "{name} schweigt."),
-    "is-dead": ("{name} cannot be reached.", "{name} ist nicht erreichbar."),
-    "is-held": ("At {name} nobody listens.", "Bei {name} hört niemand zu."),
-    "is-budget": ("{name} has used up its data budget.", "{name} hat sein Datenbudget verbraucht."),
-    "kept": ("Frames are kept until then.", "Die Pakete bleiben so lange hier."),
+    "is-down": ("{name} cannot be reached.", "{name} ist nicht erreichbar."),
+    "is-holding": ("At {name} nobody listens.", "Bei {name} hört niemand zu."),
+    "is-spent": ("{name} has used up its data budget.", "{name} hat sein Datenbudget verbraucht."),
+    "kept": ("Frames are kept here meanwhile.", "Die Pakete bleiben so lange hier."),
     "clock-wrong": ("The clock is not synchronised.", "Die Uhr ist nicht synchron."),
     "has-lost": ("Frames were given up: see the buffer.", "Pakete wurden aufgegeben: siehe Puffer."),
     # Figures
@@ -50,18 +52,25 @@ _WORDS: dict[str, tuple[str, str]] = {
     "frames-unit": ("frames", "Pakete"),
     # Destinations
     "destinations": ("Destinations", "Ziele"),
-    "connected": ("connected", "verbunden"),
-    "held": ("held", "angehalten"),
-    "dead": ("not reachable", "nicht erreichbar"),
-    "backhaul-down": ("way to the net is down", "Weg ins Netz unterbrochen"),
-    "budget-spent": ("data budget used up", "Datenbudget verbraucht"),
+    "up": ("connected", "verbunden"),
+    "saving": ("saving data", "spart Daten"),
+    "spent": ("data budget used up", "Datenbudget verbraucht"),
+    "holding": ("held", "angehalten"),
+    "down": ("not reachable", "nicht erreichbar"),
     "since": ("since", "seit"),
     "why": ("Reason", "Grund"),
-    "held-why": (
+    "saving-why": (
+        "80 % of the data budget is used: live frames only, the backlog waits",
+        "80 % des Datenbudgets sind verbraucht: nur laufende Pakete, der Rückstand wartet",
+    ),
+    "spent-why": (
+        "the data budget is used up: frames wait for the next period",
+        "das Datenbudget ist verbraucht: die Pakete warten auf den nächsten Zeitraum",
+    ),
+    "holding-why": (
         "the broker takes messages, but no network server listens",
         "der Broker nimmt an, aber kein Netzwerkserver hört zu",
     ),
-    "server": ("Server", "Server"),
     "waiting": ("Waiting", "Wartend"),
     "oldest": ("Oldest", "Ältestes"),
     "in-flight": ("On the way", "Unterwegs"),
@@ -69,7 +78,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "of-these-late": ("of these late", "davon verspätet"),
     "overtaken": ("Overtaken", "Überholt"),
     "acknowledged": ("Last acknowledgement", "Letzte Bestätigung"),
-    "budget": ("Data this month", "Daten diesen Monat"),
+    "budget-day": ("Data today", "Daten heute"),
+    "budget-month": ("Data this month", "Daten diesen Monat"),
     "used-of": ("{used} of {most}", "{used} von {most}"),
     # Buffer
     "buffer": ("Buffer", "Puffer"),
@@ -136,11 +146,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "r-internal-error": ("failed", "fehlgeschlagen"),
     "r-duty-cycle-overflow": ("duty cycle used up", "Sendezeit verbraucht"),
     # Duty cycle
-    "airtime": ("Airtime used", "Sendezeit"),
+    "airtime": ("Airtime", "Sendezeit"),
     "airtime-none": ("Nothing transmitted in the last hour.", "In der letzten Stunde nichts gesendet."),
     "band": ("Band", "Band"),
-    "share": ("Used in an hour", "In einer Stunde"),
-    "limit": ("Allowed", "Erlaubt"),
+    "share": ("In the last hour, of what is allowed", "In der letzten Stunde, vom Erlaubten"),
     # Concentrators
     "concentrators": ("Concentrators", "Konzentratoren"),
     "concentrators-none": (
@@ -152,7 +161,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "sources": ("Listening on", "Hört auf"),
     "reachable": ("there", "erreichbar"),
     "unreachable": ("silent", "schweigt"),
-    "state": ("State", "Zustand"),
     "checksum": ("Checksum good", "Prüfsumme gut"),
     "acked": ("Acknowledged to it", "Ihm bestätigt"),
     "emitted": ("Transmitted", "Gesendet"),
@@ -165,6 +173,23 @@ _WORDS: dict[str, tuple[str, str]] = {
     "kind": ("Kind", "Art"),
     "number": ("Number", "Anzahl"),
 }  # fmt: skip
+
+# What links and sockets say when they fail, in words that help; other reasons are shown as they are.
+_REASONS: dict[str, tuple[str, str]] = {
+    "Connection refused": ("connection refused: does the server run?", "Verbindung abgelehnt: läuft der Server?"),
+    "Name or service not known": ("the name is unknown: does DNS work?", "Name unbekannt: geht DNS?"),
+    "Temporary failure in name resolution": (
+        "names cannot be looked up: is the net there?",
+        "kein DNS: ist das Netz da?",
+    ),
+    "Network is unreachable": ("no way into the net", "kein Weg ins Netz"),
+    "No route to host": ("no route to the server", "kein Weg zum Server"),
+    "timed out": ("no answer in time", "keine Antwort in der Zeit"),
+    "no answer": ("no answer in time", "keine Antwort in der Zeit"),
+    "frames are not acknowledged": ("frames are not acknowledged", "Pakete werden nicht bestätigt"),
+    "keepalives are not answered": ("keepalives are not answered", "Lebenszeichen bleiben unbeantwortet"),
+    "waits for the first concentrator": ("waits for the first concentrator", "wartet auf den ersten Konzentrator"),
+}
 
 _NAMES: dict[Language, str] = {"en": "English", "de": "Deutsch"}
 
@@ -182,6 +207,11 @@ class Words:
     def say(self, key: str, **values: str) -> str:
         """A sentence with values put in."""
         return self[key].format(**values)
+
+    def reason(self, why: str) -> str | None:
+        """A failure in words that help, if it is a known one."""
+        known = _REASONS.get(re.sub(r"^\[Errno -?\d+\] ", "", why))
+        return None if known is None else known[self._index]
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with a true minus and narrow groups of three: 12 345,6 or 12 345.6."""
@@ -201,8 +231,9 @@ def keys() -> frozenset[str]:
 
 def choose(asked: str | None, accepted: str) -> Language:
     """The language somebody asked for, else the best of an Accept-Language header (RFC 9110 section 12.5.4)."""
-    if asked == "en" or asked == "de":
-        return asked
+    for language in _NAMES:
+        if asked == language:
+            return language
     best: tuple[float, Language] = (0.0, "en")
     for part in accepted[:_LONGEST_HEADER].split(","):
         tag, _, parameter = part.strip().partition(";")
