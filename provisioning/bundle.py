@@ -21,6 +21,7 @@ from pathlib import Path
 from provisioning.board_facts import board_facts
 from provisioning.errors import BoardError, ProgramError, SettingsError
 from provisioning.folding import Source, fold
+from provisioning.private_names import shorten_private
 from provisioning.processes import run
 from provisioning.pruning import prune
 from provisioning.redaction import Redactor
@@ -78,9 +79,14 @@ def entrances(board: str, profile: str, region: str, root: Path, extras: Extras 
         f"firmware.boards.{board}.facts",
         f"firmware.boards.{board}.wiring",
         measure_module(profile, root),
-        f"firmware.lorawan.regions.{region.lower()}",
+        region_module(region),
         *(f"firmware.payload.tables.{_module(table)}" for table in (profile, *COMMON_TABLES)),
     ]
+
+
+def region_module(region: str) -> str:
+    """The page of facts of a region, by its name."""
+    return f"firmware.lorawan.regions.{_module(region.lower())}"
 
 
 def modules_for(board: str, profile: str, region: str, root: Path, extras: Extras = NO_EXTRAS) -> list[str]:
@@ -222,7 +228,7 @@ def software(
     texts = prune({module: root.joinpath(place).read_bytes() for module, place in places.items()}, CALLED_FROM_OUTSIDE)
     program = {module: Source(text, places[module].name == "__init__.py") for module, text in texts.items()}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        texts = shorten(fold(program))
+        texts = shorten_private(shorten(fold(program)))
         texts = {module: text for module, text in texts.items() if not program[module].is_package or _has_code(text)}
         codes = pool.map(lambda item: compile_text(item[1], item[0], cache, redactor), texts.items())
         return {

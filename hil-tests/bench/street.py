@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.air.air import Air
 from bench.air.concentrator import Concentrator
+from bench.air.networks import NETWORKS
 from bench.boards import Bench, Board
 from bench.boards.bench import HEAP_BYTES
 from bench.stations import Station
@@ -36,6 +37,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     device_class: str = "A"
     packages: tuple[str, ...] = ()
+    region: str = "EU868"
 
     @property
     def extras(self) -> Extras:
@@ -59,7 +61,7 @@ class Neighbour:
                 "name": self.plan.name,
                 "board": self.plan.board,
                 "profile": self.plan.profile,
-                "region": "EU868",
+                "region": self.plan.region,
                 "report_interval_s": self.plan.report_interval_s,
                 "class": self.plan.device_class,
                 "packages": self.plan.packages,
@@ -70,7 +72,7 @@ class Neighbour:
 
 
 class Street:
-    """The simulated part of a run. Close the bench to end it."""
+    """The simulated part of a run, all of it in one `region`. Close the bench to end it."""
 
     def __init__(
         self, root: Path, plans: list[Plan], seed: int = 0, *, blank: bool = False, heap_bytes: int = HEAP_BYTES
@@ -78,7 +80,16 @@ class Street:
         self.bench = Bench(root / "boards", seed=seed)
         self.air = Air(self.bench.schedule, seed)
         self.world = World(seed)
-        self.concentrator = Concentrator(self.bench.schedule, self.air, GATEWAY_ANTENNA, seed=seed)
+        (self.region,) = {plan.region for plan in plans} or {"EU868"}
+        network = NETWORKS[self.region]
+        self.concentrator = Concentrator(
+            self.bench.schedule,
+            self.air,
+            GATEWAY_ANTENNA,
+            seed=seed,
+            channels=network.channels,
+            tx_range_hz=network.tx_range_hz,
+        )
         self.nodes: dict[str, Neighbour] = {}
         for number, plan in enumerate(plans):
             facts = import_module(f"firmware.boards.{plan.board}.facts")

@@ -26,6 +26,7 @@ from firmware.lorawan.mac import Mac
 from firmware.lorawan.memory_store import MemoryStore
 from firmware.lorawan.regions import eu868
 from firmware.node.clock import Clock
+from firmware.radio.errors import ChannelBusy
 from firmware.radio.sx126x import SX1262
 from firmware.radio.sx126x_class_c import SX1262ClassC
 
@@ -49,7 +50,8 @@ class HostNode:
     """One node. Its calls block in virtual time, as on a board; several at once need a `Fiber` each as `schedule`.
 
     `clock_error_ppm`: by how much its clock runs fast. `battery` is what DevStatusAns says (1..254, 0 external, 255
-    unknown). `store` keeps nonces and counters and may be handed to the next life of the same node.
+    unknown). `store` keeps nonces and counters and may be handed to the next life of the same node. `region`: a page of
+    `firmware.lorawan.regions`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class HostNode:
         battery: int = 200,
         store: Any = None,
         judged: Judged | None = None,
+        region: Any = eu868,
     ) -> None:
         self.name = name
         self._schedule = schedule
@@ -93,7 +96,7 @@ class HostNode:
             store = MemoryStore.provisioned(dev_eui, join_eui, identity.app_key)
         self.store: Any = store
         kind: Any = ClassCMac if class_c else Mac
-        self.mac: Any = kind(eu868, store, random_u32, _Battery(battery))
+        self.mac: Any = kind(region, store, random_u32, _Battery(battery))
 
     @property
     def now_ms(self) -> int:
@@ -110,7 +113,12 @@ class HostNode:
         found: list[Any] = []
         while exchange is not None:
             watched = _Watched(exchange, self._judge)
-            heard = self.radio.carry_out(watched)
+            try:
+                heard = self.radio.carry_out(watched)
+            except ChannelBusy:
+                (again,) = self.mac.not_sent(exchange, self.now_ms)
+                self.clock.sleep_ms(max(0, again.not_before_ms - self.now_ms))
+                continue
             if heard is not None and not watched.taken:
                 watched.wants(heard.frame)
             events = self.mac.conclude(exchange, heard, self.now_ms)
