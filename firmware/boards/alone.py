@@ -49,6 +49,13 @@ def lorawan(facts, region, store=None, class_c=False, asynchronous=False):
         from firmware.lorawan.mac import Mac as kind
 
         radio = None
+    if facts.RADIO["chip"] == "sx1261":
+        from firmware.radio.sx1261 import SX1261 as radio
+
+        if class_c:
+            from firmware.radio.listening import Listening
+
+            radio = type("SX1261ClassC", (Listening, radio), {})
     if len(store.load(IDENTITY) or b"") == _ABP_IDENTITY_BYTES:
         from firmware.lorawan.abp import personalised
 

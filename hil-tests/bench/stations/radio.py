@@ -67,6 +67,7 @@ def _sx1262(place: Place) -> Radio:
         rf_power=place.supplies.get("rf_power"),
         antenna_gain_dbi_x10=facts["antenna_gain_dbi_x10"],
         seed=place.seed,
+        low_power=facts["chip"] == "sx1261",
         powered=False,
     )
     return place.put_up(chip, busy=chip.busy, dio1=chip.dio1)
@@ -94,6 +95,7 @@ def _rui3(place: Place) -> Radio:
 
 
 _MODELS: dict[str, Callable[[Place], Radio]] = {
+    "sx1261": _sx1262,
     "sx1262": _sx1262,
     "sx1276": _sx1276,
     "rui3": _rui3,

@@ -5,7 +5,7 @@ import pytest
 from bench.air.transmission import on_air
 from bench.chips.ports import ForbiddenUse, Line
 from bench.chips.sx1262 import SX1262
-from bench.chips.sx1262.modem import encode_symbol_timeout, frequency_hz, symbol_timeout
+from bench.chips.sx1262.modem import encode_symbol_timeout, frequency_hz, output_dbm, symbol_timeout
 from tests.bench.chips.chip_bench import FREQ, ChipBench
 
 
@@ -232,6 +232,22 @@ class TestTransmit:
         other.command("0d 08d8 de")
         other.command("83 000000")
         assert other.radio.remarks == set()
+
+
+@pytest.mark.parametrize(
+    ("setting", "power", "dbm"), [("06 00 01 01", 14, 15), ("04 00 01 01", 14, 14), ("01 00 01 01", 13, 10)]
+)
+def test_an_sx1261_has_three_maxima(setting, power, dbm):
+    assert output_dbm(bytes.fromhex(setting), power, low_power=True) == dbm
+    assert output_dbm(bytes.fromhex(setting), power - 20, low_power=True) == dbm - 20
+
+
+@pytest.mark.parametrize(
+    ("setting", "power"), [("07 00 01 01", 14), ("04 01 01 01", 14), ("04 00 01 01", 15), ("04 00 01 01", -18)]
+)
+def test_what_an_sx1261_cannot_do_is_forbidden(setting, power):
+    with pytest.raises(ForbiddenUse, match="SX1261"):
+        output_dbm(bytes.fromhex(setting), power, low_power=True)
 
 
 class TestReceive:

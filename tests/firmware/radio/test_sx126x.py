@@ -4,9 +4,12 @@ import random
 
 import pytest
 
+from bench.chips.ports import ForbiddenUse
 from firmware.boards.virtual import facts
 from firmware.lorawan.airtime import airtime_us
 from firmware.radio.errors import OscillatorFailed, RadioBusy, RadioSilent
+from firmware.radio.sx126x import SX1262
+from firmware.radio.sx1261 import SX1261
 from tests.firmware.radio.rig import JitteryTime, Rig, exchange
 
 
@@ -46,6 +49,30 @@ def test_antenna_gain_is_taken_off_and_the_board_sets_the_limit(rig, eirp_dbm, r
     rig.radio.carry_out(made)
 
     assert rig.station.heard[0].power_dbm == pytest.approx(radiated_dbm)
+
+
+@pytest.mark.parametrize(("eirp_dbm", "radiated_dbm"), [(16, 15.2), (12, 11.2), (18, 17.2), (30, 17.2), (-20, -14.8)])
+def test_an_sx1261_uses_its_own_amplifier(eirp_dbm, radiated_dbm):
+    rig = Rig(driver=SX1261, low_power=True)
+    rig.radio.start()
+    rig.station.reply = lambda uplink: [rig.downlink(uplink, b"\x60 an answer")]
+    made = exchange()
+    made.power_dbm = eirp_dbm
+
+    heard = rig.radio.carry_out(made)
+
+    assert rig.station.heard[0].power_dbm == pytest.approx(radiated_dbm)
+    assert bytes(heard.frame) == b"\x60 an answer"
+    assert rig.model.remarks == set()
+
+
+@pytest.mark.parametrize(("driver", "low_power"), [(SX1262, True), (SX1261, False)])
+def test_the_setting_of_one_amplifier_endangers_the_other(driver, low_power):
+    rig = Rig(driver=driver, low_power=low_power)
+    rig.radio.start()
+
+    with pytest.raises(ForbiddenUse, match="endangers the PA"):
+        rig.radio.carry_out(exchange())
 
 
 @pytest.mark.parametrize("sf", range(7, 13))

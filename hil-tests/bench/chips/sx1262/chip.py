@@ -31,7 +31,8 @@ class SX1262(Interface):
     """One radio of a board. `name` is its sender's name in the air.
 
     `tcxo_mv` is the board's TCXO on DIO3, None for a crystal. `needs_dio2_switch` and `rf_power` tell how the board
-    feeds its antenna switch: while either is not as it must be, the radio is deaf and mute.
+    feeds its antenna switch: while either is not as it must be, the radio is deaf and mute. With `low_power` it is an
+    SX1261, which differs in its amplifier only.
 
     Faults: `bus` (SPI dead, MISO high), `stuck-busy`, `lost-dio1` (the interrupt line is broken).
     """
@@ -48,9 +49,10 @@ class SX1262(Interface):
         rf_power: Line | None = None,
         antenna_gain_dbi_x10: int = 0,
         seed: int | str = 0,
+        low_power: bool = False,
         powered: bool = True,
     ) -> None:
-        super().__init__(schedule, tcxo_mv=tcxo_mv, powered=powered)
+        super().__init__(schedule, tcxo_mv=tcxo_mv, low_power=low_power, powered=powered)
         self.name = name
         self.remarks: set[str] = set()
         self._air = air

@@ -22,13 +22,14 @@ class Interface(RadioChip):
     FAULTS = frozenset({"bus", "stuck-busy", "lost-dio1"})
     max_spi_hz = 16_000_000  # table 8-1
 
-    def __init__(self, schedule: Schedule, *, tcxo_mv: int | None, powered: bool) -> None:
+    def __init__(self, schedule: Schedule, *, tcxo_mv: int | None, low_power: bool, powered: bool) -> None:
         super().__init__(schedule, powered)
         self.busy = Line(1)
         self.dio1 = Line(0)
         self.mode = Mode.STDBY_RC
         self._tcxo_mv = tcxo_mv
-        self._settings = Settings()
+        self._low_power = low_power
+        self._settings = Settings(low_power=low_power)
         self._ready: Event | None = None
         self._slept_us = 0
         self._sleeps_warm = False
@@ -50,7 +51,7 @@ class Interface(RadioChip):
 
     def _cold_start(self, start_us: int) -> None:
         self._abort()
-        self._settings = Settings()
+        self._settings = Settings(low_power=self._low_power)
         self._on_cold_start()
         self.mode = Mode.STDBY_RC
         self.dio1.set(0)

@@ -96,9 +96,14 @@ def timer_us(arguments: bytes) -> int | None:
     return None if value in {0, RX_CONTINUOUS} else value * TIMER_STEP_NS // 1000
 
 
-def output_dbm(pa_config: bytes, power: int) -> int:
-    """Power at the pin: the value of SetTxParams counts from the PA's maximum of 22, 20, 17 or 14 dBm (table 13-21)."""
+def output_dbm(pa_config: bytes, power: int, *, low_power: bool = False) -> int:
+    """Power at the pin: the value of SetTxParams counts from the PA's maximum of 22, 20, 17 or 14 dBm (table 13-21).
+
+    `low_power`: the chip is an SX1261, whose amplifier has maxima of 15, 14 or 10 dBm.
+    """
     duty_cycle, hp_max, device, lut = pa_config
+    if low_power:
+        return _low_output_dbm(pa_config, power)
     if device != 0 or lut != 1 or duty_cycle > 4 or hp_max > 7:
         raise ForbiddenUse(f"SX1262: SetPaConfig {pa_config.hex(' ')} endangers the PA (13.1.14: device 0, duty <= 4)")
     if not -9 <= power <= 22:
@@ -107,6 +112,19 @@ def output_dbm(pa_config: bytes, power: int) -> int:
     if maximum is None:
         raise ForbiddenUse(f"SX1262: SetPaConfig {pa_config.hex(' ')} is no setting of table 13-21")
     return power - (22 - maximum)
+
+
+def _low_output_dbm(pa_config: bytes, power: int) -> int:
+    duty_cycle, hp_max, device, lut = pa_config
+    if device != 1 or lut != 1 or hp_max != 0 or duty_cycle > 7:
+        raise ForbiddenUse(f"SX1261: SetPaConfig {pa_config.hex(' ')} endangers the PA (13.1.14: device 1, duty <= 7)")
+    if not -17 <= power <= 14:
+        raise ForbiddenUse(f"SX1261: {power} dBm, the low-power PA takes -17..14 (13.4.4)")
+    maximum = {6: 15, 4: 14, 1: 10}.get(duty_cycle)
+    if maximum is None:
+        raise ForbiddenUse(f"SX1261: SetPaConfig {pa_config.hex(' ')} is no setting of table 13-21")
+    # 15 and 14 dBm are asked for by 14, 10 dBm by 13.
+    return power - (13 if maximum == 10 else 14) + maximum
 
 
 def encode_symbol_timeout(argument: int) -> int:

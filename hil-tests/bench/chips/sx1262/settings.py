@@ -15,7 +15,8 @@ _FALLBACK_MODES = {0x20: Mode.STDBY_RC, 0x30: Mode.STDBY_XOSC, 0x40: Mode.FS}  #
 class Settings:
     """Values after reset; `apply` carries out the commands that only change settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, low_power: bool = False) -> None:
+        self._low_power = low_power
         self.registers = dict(codes.RESET_REGISTERS)
         self.buffer = bytearray(256)
         self.irq = Irq(0)
@@ -79,7 +80,7 @@ class Settings:
         if self.pa_config is None or self.tx_params is None:
             raise ForbiddenUse("SX1262: SetTx before SetPaConfig and SetTxParams (14.2)")
         power, ramp_us = self.tx_params
-        return modem.output_dbm(self.pa_config, power), ramp_us
+        return modem.output_dbm(self.pa_config, power, low_power=self._low_power), ramp_us
 
     def for_detection(self) -> int:
         """Symbols to look at for channel activity."""
@@ -112,7 +113,7 @@ class Settings:
         wide = self.modulation is not None and self.modulation.bw_hz == 500_000
         if bool(self.registers[codes.REG_TX_MODULATION] & 0x04) == wide:
             found.append("15.1: bit 2 of register 0889 does not fit the bandwidth")
-        if self.registers[codes.REG_TX_CLAMP] & 0x1E != 0x1E:
+        if not self._low_power and self.registers[codes.REG_TX_CLAMP] & 0x1E != 0x1E:
             found.append("15.2: TX clamp in register 08D8 left at its reset value")
         return found
 
@@ -122,9 +123,9 @@ class Settings:
         self.dcdc = bool(arguments[0])
 
     def _pa_config(self, arguments: bytes) -> None:
-        modem.output_dbm(arguments, 0)  # refuses what endangers the PA
+        modem.output_dbm(arguments, 0, low_power=self._low_power)  # refuses what endangers the PA
         self.pa_config = arguments
-        self.registers[codes.REG_OCP] = 0x38  # 13.1.14: the command sets 140 mA
+        self.registers[codes.REG_OCP] = 0x18 if self._low_power else 0x38  # 13.1.14: the command sets 60 or 140 mA
 
     def _fallback_mode(self, arguments: bytes) -> None:
         if arguments[0] not in _FALLBACK_MODES:
