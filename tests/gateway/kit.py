@@ -201,6 +201,10 @@ class Listener:
     def send_downlink(self, frame: Any) -> None:
         self.publish(f"eu868/gateway/{frame.gateway_id}/command/down", frame.SerializeToString())
 
+    def repeat(self, tail: str) -> None:
+        """Publish the last message of a topic once more."""
+        self.publish(*next((topic, payload) for topic, payload, _ in reversed(self.messages) if topic.endswith(tail)))
+
     def of(self, tail: str) -> list[bytes]:
         with self._changed:
             return [payload for topic, payload, _ in self.messages if topic.endswith(tail)]
