@@ -40,7 +40,10 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """`install(description)`: what genuine `mip` puts into /lib, path to content."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(ROOT)))
+    served = tmp_path_factory.mktemp("served")
+    mip.write_compiled(served / "compiled", ROOT)
+    (served / "tree").symlink_to(ROOT)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cache = {}
 
@@ -96,7 +99,7 @@ class Place:
 def place(tmp_path, installed):
     made = []
 
-    def build(program, description="package.json", **settings):
+    def build(program, description="tree/package.json", **settings):
         try:
             made.append(Place(tmp_path, installed(description), program, **settings))
         except InterpreterMissing as missing:
@@ -127,8 +130,9 @@ def test_examples_are_short():
         assert len([line for line in lines if not line.startswith(("#", "import", "from"))]) <= 14, path.name
 
 
-def test_the_blocking_example_joins_reports_and_hears(place):
-    there = place(example("blocking"), identity=None)
+@pytest.mark.parametrize("description", ["tree/package.json", "compiled/package.json"])
+def test_the_blocking_example_joins_reports_and_hears(place, description):
+    there = place(example("blocking"), description, identity=None)
     there.bench.run_for(60)
     there.queue(b"answer")
 
@@ -283,8 +287,9 @@ print(lorawan.join(), lorawan.send(1, b"hello"))
 """
 
 
-def test_the_small_package_is_enough_for_class_a_with_a_radio_wired_by_hand(place):
-    there = place(WIRED_BY_HAND, "package-class-a.json")
+@pytest.mark.parametrize("description", ["tree/package-class-a.json", "compiled/package-class-a.json"])
+def test_the_small_package_is_enough_for_class_a_with_a_radio_wired_by_hand(place, description):
+    there = place(WIRED_BY_HAND, description)
 
     there.bench.run_for(60)
 
