@@ -70,7 +70,7 @@ class BasicsStation(Section, frozen=True, kw_only=True, tag="basics_station", ta
     """
 
     bind: Address
-    region: Literal["EU868", "US915", "AU915", "AS923", "KR920", "IN865"] = "EU868"
+    region: Literal["EU868", "US915", "AU915", "AS923-1", "AS923-2", "AS923-3", "AS923-4", "KR920", "IN865"] = "EU868"
     ca: str = ""
     cert: str = ""
     key: str = ""

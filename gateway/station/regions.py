@@ -2,7 +2,7 @@
 
 Source: LoRaWAN Regional Parameters RP002-1.0.4. Data rates are (SF, bandwidth kHz, downlink only), SF 0 for FSK,
 (-1, 0, 0) for undefined, as router_config wants them. Channels are those of the named default plan; US915 and AU915
-are given the second sub-band, the one public networks use. AS923 is its first group. Not covered: CN470 and EU433.
+are given the second sub-band, the one public networks use. Not covered: CN470 and EU433.
 """
 
 from __future__ import annotations
@@ -56,7 +56,14 @@ class Region(NamedTuple):
 
 
 # RP002-1.0.4, per region; without it a station uses 14 dBm, except where it knows the region (EU863, US902, KR920).
-_MAX_EIRP_DBM = {"EU863": 16, "US902": 30, "AU915": 30, "AS923-1": 16, "KR920": 14, "IN865": 30}
+_MAX_EIRP_DBM = {
+    "EU863": 16,
+    "US902": 30,
+    "AU915": 30,
+    **{f"AS923-{group}": 16 for group in range(1, 5)},
+    "KR920": 14,
+    "IN865": 30,
+}
 
 
 def _row(first_hz: int, step_hz: int, number: int) -> tuple[int, ...]:
@@ -89,7 +96,7 @@ REGIONS: dict[str, Region] = {
         _row(916_800_000, 200_000, 8),
         (917_500_000, 500_000, 8),
     ),
-    "AS923": Region(
+    "AS923-1": Region(
         "AS923-1",
         (915_000_000, 928_000_000),
         _EUROPEAN,
@@ -97,6 +104,30 @@ REGIONS: dict[str, Region] = {
         _row(922_000_000, 200_000, 8),
         (922_100_000, 250_000, 7),
         (921_800_000, 50_000),
+    ),
+    "AS923-2": Region(
+        "AS923-2",
+        (920_000_000, 923_000_000),
+        _EUROPEAN,
+        (920_500_000, 921_300_000),
+        _row(920_200_000, 200_000, 8),
+        (920_300_000, 250_000, 7),
+    ),
+    "AS923-3": Region(
+        "AS923-3",
+        (915_000_000, 921_000_000),
+        _EUROPEAN,
+        (915_700_000, 916_500_000),
+        _row(915_400_000, 200_000, 8),
+        (915_500_000, 250_000, 7),
+    ),
+    "AS923-4": Region(
+        "AS923-4",
+        (917_000_000, 920_000_000),
+        _EUROPEAN,
+        (917_600_000, 918_400_000),
+        _row(917_300_000, 200_000, 8),
+        (917_900_000, 250_000, 7),
     ),
     "KR920": Region(
         "KR920",
