@@ -12,7 +12,6 @@ Not used: FSK, LR-FHSS, implicit header (so erratum 15.3 does not apply), SetLoR
 63 symbols exactly; the 24-bit timer, stopped by a preamble, can).
 """
 
-from .errors import OscillatorFailed, RadioSilent
 from .port import Heard
 from .sx126x_bus import CommandBus
 from .transceiver import Transceiver
@@ -140,6 +139,8 @@ class SX1262(Transceiver, CommandBus):
         self._write_register(_REG_SYNC_WORD, _SYNC_WORD_MSB)
         self._write_register(_REG_SYNC_WORD + 1, _SYNC_WORD_LSB)
         if self._read_register(_REG_SYNC_WORD) != _SYNC_WORD_MSB:
+            from .errors import RadioSilent  # here and below: loaded only by a node that needs them
+
             raise RadioSilent("SX126x does not answer on SPI")
         self._set(_SET_REGULATOR_MODE, 1, 1 if facts["dcdc"] else 0)
         if facts["tcxo_mv"]:
@@ -151,6 +152,8 @@ class SX1262(Transceiver, CommandBus):
         self._set(_CALIBRATE, 1, _CALIBRATE_ALL)
         self._ready()
         if self._get(_GET_DEVICE_ERRORS, 2) & _XOSC_START_ERR:
+            from .errors import OscillatorFailed
+
             raise OscillatorFailed("32 MHz clock does not start; TCXO in the board facts: %s mV" % facts["tcxo_mv"])
         self._set(_SET_DIO2_AS_RF_SWITCH, 1, 1 if facts["dio2_rf_switch"] else 0)
         self._set(_SET_PACKET_TYPE, 1, _PACKET_LORA)

@@ -3,8 +3,6 @@
 Nothing is allocated for a command; only a received frame costs a view.
 """
 
-from .errors import RadioBusy
-
 try:
     from micropython import const
 except ImportError:
@@ -41,6 +39,8 @@ class CommandBus:
             begin_us = self._clock.ticks_us()
             while self._busy.value():
                 if self._clock.ticks_diff(self._clock.ticks_us(), begin_us) > _BUSY_PATIENCE_US:
+                    from .errors import RadioBusy  # loaded only when it is needed
+
                     raise RadioBusy("SX126x: BUSY stays high")
                 self._clock.sleep_us(_BUSY_POLL_US)
         self._cs.value(0)

@@ -25,7 +25,6 @@ A chip's class gives the steps:
 
 import gc
 
-from .errors import ChannelBusy, TransmitFailed
 from .windows import ERROR_US, longest_frame_us, symbol_us, window_us
 
 try:
@@ -97,6 +96,7 @@ class Transceiver:
         threshold = _hold_collector(-1)
         try:
             if exchange.sense_first is not None:
+                from .errors import ChannelBusy
                 from .sensing import quiet
 
                 if not quiet(self, exchange):
@@ -133,10 +133,10 @@ class Transceiver:
             if irq & self._SENT:
                 break
             if irq & self._FAILED:
-                raise TransmitFailed("the transmission was not over in time")
+                _transmit_failed("the transmission was not over in time")
             yield _POLL_MS
         else:
-            raise TransmitFailed("TxDone did not come")
+            _transmit_failed("TxDone did not come")
         if self._done and clock.ticks_diff(self._done_us, end_us) < _TXDONE_TOLERANCE_US:
             return self._done_us
         return end_us
@@ -196,6 +196,12 @@ class Transceiver:
         left_us = self._clock.ticks_diff(when_us, self._ticks_us())
         if left_us > 0:
             self._clock.sleep_us(left_us)
+
+
+def _transmit_failed(text):
+    from .errors import TransmitFailed  # here: a node that never fails has no memory for ways to fail
+
+    raise TransmitFailed(text)
 
 
 def _hold_collector(threshold):
