@@ -8,6 +8,7 @@ board.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,30 +22,6 @@ STEP_BYTES = 2_048
 LARGEST_BYTES = 1_024 * 1_024
 LIFE_S = 300
 _MEASURE = b"import gc\ngc.collect()\nprint('heap', gc.mem_alloc())\n"
-_MEASURE_STACK = b"""
-import gc, machine, time
-from firmware.boards.virtual import facts
-from firmware.node.clock import Clock
-
-class Hardware:
-    def radio_spi(self):
-        return machine.SPI(facts.RADIO["spi"], baudrate=4000000)
-    def random_u32(self):
-        return 4
-    def battery_level(self):
-        return 255
-
-hardware, clock = Hardware(), Clock(time)
-gc.collect()
-before = gc.mem_alloc()
-from firmware.boards import stack_sx126x
-from firmware.lorawan.regions import eu868
-mac, radio = stack_sx126x.build(hardware, machine, facts.RADIO, clock, eu868, "/lorawan")
-mac.start(0)
-radio.start()
-gc.collect()
-print("heap", gc.mem_alloc() - before)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +54,6 @@ def overlay_bytes() -> int:
         return int(line.split()[1])
 
 
-def stack_bytes() -> int:
-    """What the LoRaWAN stack alone takes: class A, EU868, one SX1262, imported, built and started on a board."""
-    plan = Plan("node-1", "fill", settings={"start_delay_s": 0})
-    with tempfile.TemporaryDirectory() as scratch, Block(Path(scratch), [plan], seed=3) as block:
-        board = block.street.nodes["node-1"].board
-        board.write_files({"/main.py": _MEASURE_STACK})
-        block.switch_on()
-        block.bench.run_for(5)
-        line = next(line for line in board.console.splitlines() if line.startswith("heap "))
-        return int(line.split()[1])
-
-
 def runs_in(profile: str, heap_bytes: int) -> bool:
     """Whether a node of this profile joins, reports three times and obeys a command in this heap."""
     from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
@@ -108,18 +73,18 @@ def runs_in(profile: str, heap_bytes: int) -> bool:
         return lived and "MemoryError" not in block.street.nodes["node-1"].board.console
 
 
-def smallest_heap(profile: str) -> int:
-    """The smallest heap in which a node lives, to `STEP_BYTES`."""
-    low, high = 0, LARGEST_BYTES // STEP_BYTES
+def smallest_heap(runs: Callable[[int], bool], step_bytes: int = STEP_BYTES) -> int:
+    """The smallest heap in which something runs, to `step_bytes`."""
+    low, high = 0, LARGEST_BYTES // step_bytes
     while high - low > 1:
         middle = (low + high) // 2
-        if runs_in(profile, middle * STEP_BYTES):
+        if runs(middle * step_bytes):
             high = middle
         else:
             low = middle
-    return high * STEP_BYTES
+    return high * step_bytes
 
 
 def measure(profile: str) -> Footprint:
     """The footprint of a whole node of this profile."""
-    return Footprint(profile, smallest_heap(profile), overlay_bytes())
+    return Footprint(profile, smallest_heap(lambda heap_bytes: runs_in(profile, heap_bytes)), overlay_bytes())

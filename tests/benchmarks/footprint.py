@@ -1,28 +1,44 @@
-"""Heap of the whole node software with LoRaWAN, told for a 32-bit board."""
+"""Heap of the LoRaWAN stack alone and of whole nodes, told for a 32-bit board; bytes of .mpy."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from bench.footprint import FACTOR, measure, stack_bytes
+from bench.footprint import measure
+from bench.stack_footprint import ALONE, STACK_LIMIT_BYTES, equivalent, measure_alone, mpy_bytes
 
 _PROFILES = ("fill", "air", "light")
 
 
 def run() -> Iterator[dict[str, Any]]:
-    """One line a profile, and one for the stack alone; kB are 1000 bytes."""
+    """The stack alone, its .mpy files, then one line a profile; kB are 1000 bytes."""
+    alone = measure_alone()
+    for what, heap_bytes, rule in (
+        ("live, started", alone.live_started, "in use after a collection, without the stand-in, / 1.5"),
+        ("live, in a session", alone.live_in_session, "in use after a collection, without the stand-in, / 1.5"),
+        ("peak, joining", alone.peak_joining, "(smallest heap in which it joins - that of the stand-in) / 1.5"),
+        ("peak, sending", alone.peak_sending, "(smallest heap in which it joins, sends, obeys - stand-in) / 1.5"),
+    ):
+        yield {
+            "stack": ALONE,
+            "what": what,
+            "heap_64bit_bytes": heap_bytes,
+            "equivalent_32bit_heap_kB": _kb(equivalent(heap_bytes)),
+            "limit_kB": _kb(STACK_LIMIT_BYTES) if what.startswith("live") else None,
+            "rule": rule,
+            "interpreter": alone.interpreter,
+        }
+    for what, size in mpy_bytes().items():
+        yield {"mpy": what, "bytes": size}
     for profile in _PROFILES:
         footprint = measure(profile)
         yield {
             "profile": profile,
             "smallest_heap_64bit_bytes": footprint.smallest_heap,
             "overlay_64bit_bytes": footprint.overlay,
-            "equivalent_32bit_heap_kB": round(footprint.equivalent / 1000, 1),
+            "equivalent_32bit_heap_kB": _kb(footprint.equivalent),
             "rule": "(smallest heap - overlay) / 1.5",
         }
-    stack = stack_bytes()
-    yield {
-        "stack": "class A, EU868, SX1262",
-        "live_heap_64bit_bytes": stack,
-        "equivalent_32bit_heap_kB": round(stack / FACTOR / 1000, 1),
-        "rule": "live heap after import, building and start, without the overlay, / 1.5",
-    }
+
+
+def _kb(size_bytes: int) -> float:
+    return round(size_bytes / 1000, 1)
