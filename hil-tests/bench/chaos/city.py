@@ -75,7 +75,7 @@ class ChaosServer(Process):
         self.token_file = directory / "server.token"
         self.events_file = directory / "events.jsonl"
         arguments = ["-m", "bench.cli", "server", "--mqtt", f"mqtt://{HOST}:{broker_port}", "--qos", "1"]
-        arguments += ["--client-id", "bench-server", "--session-expiry", "86400"]
+        arguments += ["--client-id", "bench-server", "--session-expiry", "86400", "--default-channels-only"]
         arguments += ["--token-file", str(self.token_file), "--events-file", str(self.events_file)]
         super().__init__("server", [sys.executable, *arguments], directory)
         self._read = 0
