@@ -187,6 +187,20 @@ def test_rule_05_while_a_gateway_hands_in_its_backlog_live_frames_wait_for_it(st
     assert stage.frames() == [(1, 6), (1, 7)]
 
 
+def test_rule_10_after_the_last_backlog_there_is_time_for_gateways_that_come_late(stage: Stage) -> None:
+    stage.gate.announced(A, 3, stage.now_us)
+    stage.gate.announced(A, 0, stage.now_us)
+    stage.hand_in(copy(A, 1, 7, late=False))
+    stage.run(9)
+    assert stage.out == []
+    stage.gate.announced(B, 1, stage.now_us)
+    stage.hand_in(copy(B, 1, 6))
+    stage.gate.announced(B, 0, stage.now_us)
+    stage.run(60)
+
+    assert stage.frames() == [(1, 6), (1, 7)]
+
+
 def test_rule_06_a_live_frame_that_had_to_wait_leaves_with_gps_time_and_mark(stage: Stage) -> None:
     frame = message(A, data_frame(1, 7), late=False)
     frame.rx_info.gw_time.FromMicroseconds(1_760_000_000_123_000)
