@@ -1,7 +1,7 @@
 """What the error budget of the receive windows costs: energy of listening in vain, beside that of the uplink itself.
 
 The driver runs on the chip's model; how long its receiver is open is what is counted, in RX1 and RX2 together, when the
-network has nothing to say. Currents: SX1262 with DC-DC at 3.3 V, from the tables of consumption in its data sheet Rev 2.1.
+network has nothing to say. Currents: SX1262 with DC-DC at 3.3 V, by its data sheet Rev 2.1.
 """
 
 from collections.abc import Iterator
