@@ -38,6 +38,7 @@ import msgspec
 
 from provisioning.errors import SettingsError
 from provisioning.identity import parse_eui
+from provisioning.regions import known_regions
 
 # The name travels in a tag, a label and file names. 63 is what ChirpStack's tables and a DNS label take.
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -128,8 +129,8 @@ def _check(settings: NodeSettings, text: str, path: Path) -> None:
     for key, value in settings.network.tags.items():
         if type(value) is not str:
             raise _wrong(text, path, ("network", "tags", key), "a text is expected")
-    if settings.region != "EU868":
-        raise _wrong(text, path, ("region",), "only EU868 is supported")
+    if settings.region not in known_regions():
+        raise _wrong(text, path, ("region",), f"the regions are {', '.join(known_regions())}")
 
 
 def _check_calibration(table: dict[str, Any], place: tuple[str, ...], text: str, path: Path) -> None:

@@ -102,7 +102,8 @@ class ModemMac:
         if self._region.NAME not in bands:
             raise ModemRefused("AT+BAND: no number for %s" % self._region.NAME)
         band = bands.index(self._region.NAME)
-        anew = modem.run(said.set_up(modem.dialogue, band, texts, self._key_known))
+        mask = getattr(self._region, "MODEM_MASK", None)
+        anew = modem.run(said.set_up(modem.dialogue, band, texts, self._key_known, mask))
         if anew:
             try:
                 self._store.save(_RECORD, self._tag)

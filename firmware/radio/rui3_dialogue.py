@@ -227,13 +227,13 @@ def kept(value):
         return None
 
 
-def set_up(modem, band, identity, key_known):
+def set_up(modem, band, identity, key_known, mask=None):
     """Bring a modem to what the node needs: commands out, answers in. Reads first, writes only what differs.
 
     A generator of commands; None in between means: wait until the modem has started. After each, `modem` (a `Dialogue`)
     holds the answer. `identity`: DevEUI, JoinEUI, AppKey as hexadecimal text; `key_known`: this modem was given this
-    very AppKey before. The AppKey is written first and the DevEUI last, so that a DevEUI that is ours vouches for the
-    rest; it is never read.
+    very AppKey before; `mask`: for AT+MASK, where the region has fixed channels. The AppKey is written first and the
+    DevEUI last, so that a DevEUI that is ours vouches for the rest; it is never read.
 
     At the end: True when the modem was given its identity anew, so that an older session is worth nothing.
     Raises `Refused`.
@@ -242,12 +242,15 @@ def set_up(modem, band, identity, key_known):
         ("NWM", "1", True),  # LoRaWAN, not point to point. Writing it restarts the modem.
         ("NJM", "1", True),  # join over the air
         ("BAND", str(band), True),
+        ("MASK", mask, True),
         ("CLASS", "A", True),
         ("ADR", "1", True),
         ("DCS", "1", False),  # keep the duty cycle; absent where the region has none
         ("RETY", "0", False),  # repetitions are the node's decision
         ("LPM", "1", False),  # sleep between commands; absent in old firmware
     ):
+        if wanted is None:
+            continue
         yield "AT+%s=?" % name
         if modem.status != OK and not needed:
             continue

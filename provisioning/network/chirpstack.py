@@ -17,6 +17,7 @@ from chirpstack_api import api, common
 
 from provisioning.errors import ServerError, TokenRefused
 from provisioning.network.channel import Channel, Duplicate, NotFound
+from provisioning.regions import chirpstack_name
 
 PAGE = 100
 EXPECTED_UPLINK_S = 3600  # after how long the server calls a device inactive; only for its overview
@@ -126,7 +127,7 @@ class ChirpStack:
             tenant_id=tenant_id,
             name=name,
             description="Written by spatz; the codec decodes every Spatz profile by its FPort.",
-            region=common.Region.Value(region),
+            region=common.Region.Value(chirpstack_name(region)),
             mac_version=common.MacVersion.LORAWAN_1_0_4,
             reg_params_revision=common.RegParamsRevision.RP002_1_0_3,
             adr_algorithm_id="default",

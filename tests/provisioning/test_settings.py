@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.errors import SettingsError
+from provisioning.regions import known_regions
 from provisioning.settings import join_eui, line_of, load, parse
 
 WHOLE = """\
@@ -105,7 +106,14 @@ def test_an_eui_that_is_none_is_refused_with_its_line(eui):
 
 
 def test_a_region_we_cannot_speak_is_refused():
-    assert refused('region = "US915"\n' + WHOLE).fields["line"] == 1
+    error = refused('region = "CN470"\n' + WHOLE)
+    assert error.fields["line"] == 1
+    assert "AS923-2" in error.fields["reason"]
+
+
+@pytest.mark.parametrize("region", known_regions())
+def test_every_region_of_the_node_is_accepted(region):
+    assert parse(f'region = "{region}"\n' + WHOLE, Path("NODE.toml")).region == region
 
 
 def test_a_missing_file_is_a_settings_error(tmp_path):

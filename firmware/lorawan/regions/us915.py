@@ -22,6 +22,9 @@ WIDE_DR = 4  # of the 500 kHz channels; the data rates below it are those of 125
 # At successive Join-Requests: one narrow channel of each octet, then a wide one.
 JOIN_DRS = b"\x00\x00\x00\x00\x00\x00\x00\x00\x04"
 
+# AT+MASK of an RUI3 modem, which does not probe octet after octet: the second one, as public networks have it.
+MODEM_MASK = "0002"
+
 FIRST_RX_DR = 8
 RX2_HZ = 923_300_000
 RX2_DR = 8

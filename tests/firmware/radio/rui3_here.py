@@ -144,9 +144,9 @@ class Modem:
         self.settings = settings
         self.told = []
 
-    def run(self, key_known):
+    def run(self, key_known, band=4, mask=None):
         dialogue = said.Dialogue()
-        steps = said.set_up(dialogue, 4, IDENTITY, key_known)
+        steps = said.set_up(dialogue, band, IDENTITY, key_known, mask)
         try:
             while True:
                 command = next(steps)
@@ -197,6 +197,15 @@ def only_what_differs_is_written():
     assert modem.written() == ["AT+BAND=4", "AT+LPM=1"]
 
 
+def channels_are_masked_where_the_region_has_fixed_ones():
+    modem = Modem(**dict(GOOD, MASK="00FF"))
+    assert modem.run(True, 5, "0002") is False
+    assert modem.written() == ["AT+BAND=5", "AT+MASK=0002"]
+    modem = Modem(**dict(GOOD))
+    modem.run(True)
+    assert "AT+MASK=?" not in modem.told
+
+
 def mode_is_read_before_it_is_written_and_the_restart_awaited():
     modem = Modem(**dict(GOOD, NWM="0"))
     modem.run(True)
@@ -240,6 +249,7 @@ CASES = (
     only_so_many_events_are_kept,
     a_modem_that_is_right_is_only_read,
     only_what_differs_is_written,
+    channels_are_masked_where_the_region_has_fixed_ones,
     mode_is_read_before_it_is_written_and_the_restart_awaited,
     another_eui_or_an_unknown_key_means_the_whole_identity,
     what_old_firmware_lacks_is_done_without,
