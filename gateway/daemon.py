@@ -37,7 +37,6 @@ from gateway.sources.port import Source
 from gateway.sources.semtech_udp import SemtechUdpSource
 from gateway.spool import Spool
 from gateway.station.regions import REGIONS
-from gateway.status import StatusServer
 from gateway.store import Lost, Store
 from gateway.systemd import Notifier
 from gateway.turns import Rules, Turns
@@ -102,7 +101,12 @@ class Daemon:
     async def _serve(self, stop: asyncio.Event, reload: Reload | None) -> None:
         await self._build()
         sources = [self._source(one) for one in self.settings.source]
-        status = StatusServer(self, self.settings.status.hosts) if self.settings.status is not None else None
+        status = None
+        if self.settings.status is not None:
+            # Late: a gateway without a page needs no web server in memory (14 MB).
+            from gateway.status import StatusServer
+
+            status = StatusServer(self, self.settings.status.hosts)
         housekeeping: asyncio.Task[None] | None = None
         try:
             self.addresses = [await source.start() for source in sources]

@@ -232,7 +232,8 @@ def memory(directory: Path, rows: int) -> dict[str, Any]:
     """A gateway that opens a full spool, takes 2000 frames more, and replays."""
     with Broker(directory / "broker") as broker:
         settings = fast_settings(directory, broker.url)
-        settings.write_text(settings.read_text().replace('"spool.db"', '"spool.db"\nmax_bytes = 4294967296'))
+        text = settings.read_text().replace('"spool.db"', '"spool.db"\nmax_bytes = 4294967296')
+        settings.write_text(f'{text}\n[status]\nbind = "127.0.0.1:0"\n')  # the page's web server is a quarter of it
         broker.stop()
         started = time.perf_counter()
         with GatewayProcess(settings) as gateway, Forwarder(gateway.address) as forwarder:
