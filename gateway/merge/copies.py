@@ -47,10 +47,16 @@ class Copy(NamedTuple):
         return partition(self.dev_addr)
 
 
+def check_gateway_id(text: str) -> str:
+    """A gateway's id out of a topic. Raises BadFrame."""
+    if not _GATEWAY_ID.fullmatch(text):
+        raise BadFrame("late-topic")
+    return text
+
+
 def read_copy(gateway_id: str, partition_word: str, payload: bytes) -> Copy:
     """Judge a message to `gateway/<gateway_id>/late/<partition_word>`. Raises BadFrame with a word for counting."""
-    if not _GATEWAY_ID.fullmatch(gateway_id):
-        raise BadFrame("late-topic")
+    check_gateway_id(gateway_id)
     if len(payload) > _MOST_BYTES:
         raise BadFrame("late-size")
     message = _parse(payload)

@@ -103,9 +103,11 @@ class Gate:
         self._owners = store.owners()
         self._pending: Counter[str] = Counter()  # copies by partition
         self._owed: dict[str, dict[str, int]] = {digit: {} for digit in PARTITIONS}
-        self._replaying: OrderedDict[str, int] = OrderedDict()
+        self._replaying: dict[str, None] = {}
         # After a start nobody knows who is handing in; those who are say so again.
         self._calm_us = now_us + rules.quiet_us
+        self._since_us: int | None = now_us
+        self._deaf_until_us = now_us
         self._twins: deque[Bundle] = deque()
         self._recent: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # frame -> when and with which tx
         self._flying = 0
@@ -141,23 +143,32 @@ class Gate:
 
     def settled(self, now_us: int) -> bool:
         """See the top of this file."""
-        while self._replaying:
-            gateway_id, since_us = next(iter(self._replaying.items()))
-            if now_us - since_us < self.rules.longest_wait_us:
+        if self._since_us is None:
+            return True
+        if self._replaying or now_us < self._calm_us:
+            if now_us - self._since_us < self.rules.longest_wait_us:
                 return False
-            del self._replaying[gateway_id]
+            # Enough waited. Whoever announces again and again does not get the gate to wait for ever.
+            self._replaying.clear()
+            self._deaf_until_us = now_us + self.rules.longest_wait_us
             self.counts.impatient += 1
-        return now_us >= self._calm_us
+        self._since_us = None
+        return True
 
     # From gateways
 
     def announced(self, gateway_id: str, frames: int, now_us: int) -> None:
         """A gateway says how many frames it is about to hand in; 0: all are handed in."""
-        if frames and (gateway_id in self._replaying or len(self._replaying) < _MOST_GATEWAYS):
-            self._replaying.setdefault(gateway_id, now_us)
-            self._calm_us = now_us + self.rules.quiet_us
-        elif self._replaying.pop(gateway_id, None) is not None:
-            self._calm_us = now_us + self.rules.quiet_us
+        settled = self.settled(now_us)
+        if frames == 0 and gateway_id in self._replaying:
+            del self._replaying[gateway_id]
+        elif frames and now_us >= self._deaf_until_us and len(self._replaying) < _MOST_GATEWAYS:
+            self._replaying[gateway_id] = None
+        else:
+            return
+        self._calm_us = now_us + self.rules.quiet_us
+        if settled:
+            self._since_us = now_us
 
     def receive(self, copy: Copy, now_us: int) -> None:
         """Take a copy: after the next commit it may be acknowledged."""
@@ -336,9 +347,9 @@ class Gate:
         """When `take` or `through` may have something without news from outside; None: never."""
         if self._twins:
             return now_us
-        if not self.settled(now_us):
-            deadlines = [since_us + self.rules.longest_wait_us for since_us in self._replaying.values()][:1]
-            return max(now_us, *(deadlines or [self._calm_us]))
+        if not self.settled(now_us) and self._since_us is not None:
+            end_us = self._since_us + self.rules.longest_wait_us
+            return max(now_us, end_us if self._replaying else min(end_us, self._calm_us))
         if self._hold is not None:
             return None if self._flying else max(now_us, self._hold.probe_us)
         if self._flying >= _WINDOW:

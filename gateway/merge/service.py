@@ -19,7 +19,7 @@ from gateway.forwarders import mqtt
 from gateway.forwarders.access import broker_for
 from gateway.forwarders.backoff import Backoff
 from gateway.logs import Tally
-from gateway.merge.copies import read_copy
+from gateway.merge.copies import check_gateway_id, read_copy
 from gateway.merge.face import Face
 from gateway.merge.gate import Bundle, Gate
 from gateway.merge.settings import MergeSettings
@@ -209,7 +209,7 @@ class Service:
                 frames = decimal(delivery.payload)
                 if frames is None:
                     raise BadFrame("late-backlog")
-                self.gate.announced(gateway_id, frames, self.now_us())
+                self.gate.announced(check_gateway_id(gateway_id), frames, self.now_us())
             else:
                 self.gate.receive(read_copy(gateway_id, tail, delivery.payload), self.now_us())
         except BadFrame as error:

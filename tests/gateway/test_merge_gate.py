@@ -231,6 +231,19 @@ def test_a_gateway_that_never_ends_is_waited_for_only_so_long(stage: Stage) -> N
     assert stage.gate.counts.impatient == 1
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_gateway_that_announces_again_and_again_cannot_stop_the_others(ends: bool, stage: Stage) -> None:
+    stage.hand_in(copy(A, 1, 1))
+    for _ in range(40):
+        stage.gate.announced(B, 1_000, stage.now_us)
+        if ends:
+            stage.gate.announced(B, 0, stage.now_us)
+        stage.run(5)
+    assert stage.frames() == [(1, 1)]
+    assert stage.gate.counts.impatient == 1
+    assert (stage.out[0][0] - 1_020 * S) // S == 100
+
+
 def test_late_frames_that_trickle_in_cannot_hold_a_device_for_ever(stage: Stage) -> None:
     for fcnt in range(40):
         stage.hand_in(copy(A, 1, fcnt))
