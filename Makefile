@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for real processes at real speed: two at a time use the time well, even on two cores.
 WORKERS ?= 2
 
-.PHONY: help demo test check format bench soak docs payload mip clean
+.PHONY: help demo test check format bench soak deb docs payload mip clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -33,6 +33,9 @@ bench: .prepare ## benchmarks, one JSON object a line
 
 soak: .prepare ## long randomised runs, by hand
 	@$(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+
+deb: .prepare ## the Debian package of the gateway, into dist/ (ARGS="--arch arm64" for a Raspberry Pi)
+	@$(BIN)/python packaging/build_deb.py $(ARGS)
 
 docs: ## the documentation site into site/
 	@.ci/prepare docs

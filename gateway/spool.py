@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
-from gateway.errors import SpoolBusy, SpoolError
+from gateway.errors import SpoolBusy, SpoolError, SpoolForeign
+from gateway.reserve import Reserve
 from gateway.store import Before, Frame, Lost, Row, Store
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ T = TypeVar("T")
 # facts/gateway.md section 7: gathering 5 ms gives 4500 frames/s with PUSH_ACK p99 below 21 ms.
 _GATHER_S = 0.005
 _MOST_IN_TRANSACTION = 512
+# How often to see whether the disk has room for the reserve (one stat if it is there).
+_LOOK_AGAIN_S = 10.0
 # Frames that may wait for the disk: 4 s of the burst the gateway must take (1000 frames/s), about 2 MB.
 _MOST_WAITING_FRAMES = 4096
 
@@ -46,8 +49,11 @@ class _Request(NamedTuple):
 class Spool:
     """The store behind its thread. Make it with `Spool.open` inside a running event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, reserve: Reserve) -> None:
         self._store = store
+        self._reserve = reserve
+        self.emergency = False
+        self._looked_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._waiting_frames = 0
@@ -67,7 +73,11 @@ class Spool:
         """Open or create the file. Raises SpoolForeign, SpoolError."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return cls(await asyncio.to_thread(Store, path, max_bytes, boot_id))
+            reserve = Reserve(path)
+            store, emergency = await asyncio.to_thread(_open, path, max_bytes, boot_id, reserve)
+            spool = cls(store, reserve)
+            spool.emergency = emergency
+            return spool
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(f"{path}: {error}") from None
 
@@ -154,13 +164,14 @@ class Spool:
     def _transact(self, batch: list[_Request], full_sync: bool) -> tuple[list[Any], list[Lost]]:
         """Do a batch in one transaction. If it fails, all of it fails: nothing is half stored."""
         lost: list[Lost] = []
-        for attempt in (1, 2):
+        self._look_at_disk()
+        for attempt in (1, 2, 3):
             try:
                 if full_sync != self._synced_fully:
                     self._store.synchronous(full_sync)
                     self._synced_fully = full_sync
                 self._store.begin()
-                if any(request.frames for request in batch) and (attempt == 2 or self._store.crowded()):
+                if any(request.frames for request in batch) and (attempt > 1 or self._store.crowded()):
                     lost.append(self._store.evict())
                 results = [request.work(self._store) for request in batch]
                 self._store.commit()
@@ -169,12 +180,34 @@ class Spool:
                 self._undo()
                 lost.clear()
                 full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-                if full and attempt == 1:
+                if attempt < 3 and full and (self._store.at_quota() or self._make_room()):
                     continue
                 failure = SpoolError(str(error)) if isinstance(error, sqlite3.Error) else error
                 return [failure] * len(batch), lost
             return results, lost
         raise AssertionError("unreachable")
+
+    def _make_room(self) -> bool:
+        """The disk is full: give back the reserve, once, and stay as small as now. False: there is none left."""
+        if self.emergency:
+            return True
+        if not self._reserve.give_back():
+            return False
+        self.emergency = True
+        self._looked_s = time.monotonic()
+        self._store.stay_small(True)
+        _log.error("disk full", extra={"reserve": "given back", "next": "oldest frames make room for new ones"})
+        return True
+
+    def _look_at_disk(self) -> None:
+        """Without a reserve, after an emergency or a start with little room: is there room now?"""
+        if time.monotonic() - self._looked_s < _LOOK_AGAIN_S:
+            return
+        self._looked_s = time.monotonic()
+        if self._reserve.take() and self.emergency:
+            self.emergency = False
+            self._store.stay_small(False)
+            _log.info("disk has room again")
 
     def _undo(self) -> None:
         try:
@@ -195,3 +228,22 @@ class Spool:
                 request.done.set_exception(result)
             else:
                 request.done.set_result(result)
+
+
+def _open(path: Path, max_bytes: int, boot_id: str, reserve: Reserve) -> tuple[Store, bool]:
+    """Open the file and take the reserve. True: the disk is full, and the reserve had to be given back at once."""
+    try:
+        store = Store(path, max_bytes, boot_id)
+    except SpoolForeign:
+        raise
+    except (sqlite3.Error, SpoolError):
+        # SQLite has many words for a disk too full to open a file on: for its shared memory it says "disk I/O error".
+        if not reserve.give_back():
+            raise
+        _log.error("disk full", extra={"reserve": "given back", "next": "oldest frames make room for new ones"})
+        store = Store(path, max_bytes, boot_id)
+        store.stay_small(True)
+        return store, True
+    if not reserve.take():
+        _log.warning("no reserve", extra={"why": "little free space beside the spool", "next": "spatz-gateway doctor"})
+    return store, False

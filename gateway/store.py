@@ -110,10 +110,12 @@ class Store:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._open(path)
+        except sqlite3.OperationalError as error:
+            raise SpoolError(f"{path}: {error}") from None
         except sqlite3.DatabaseError as error:
             raise SpoolForeign(f"{path}: {error}") from None
-        self._max_pages = max(max_bytes // _PAGE_BYTES, 4 * _SPARE_PAGES)
-        self._db.execute(f"PRAGMA max_page_count = {self._max_pages}")
+        self._quota_pages = self._max_pages = max(max_bytes // _PAGE_BYTES, 4 * _SPARE_PAGES)
+        self.stay_small(False)
         self.boot = self._number("boot", "id", boot_id)
         self.destinations = dict(self._db.execute("SELECT number, name FROM destination"))
         self.pending = Counter(dict(self._db.execute("SELECT destination, count(*) FROM pending GROUP BY destination")))
@@ -260,6 +262,16 @@ class Store:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
         free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
         return bool(pages - free > self._max_pages - _SPARE_PAGES)
+
+    def stay_small(self, small: bool) -> None:
+        """Grow no further than by 1 MiB of the reserve, because the disk is full; or up to the quota again."""
+        pages = self._db.execute("PRAGMA page_count").fetchone()[0]
+        self._max_pages = min(pages + 4 * _SPARE_PAGES, self._quota_pages) if small else self._quota_pages
+        self._db.execute(f"PRAGMA max_page_count = {self._max_pages}")
+
+    def at_quota(self) -> bool:
+        """Whether the file has the size it is allowed, so that "full" does not mean the disk."""
+        return bool(self._db.execute("PRAGMA page_count").fetchone()[0] >= self._max_pages)
 
     def evict(self) -> Lost:
         """Give up the oldest frames, whoever waits for them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+from gateway.reserve import Reserve
 from gateway.spool import Spool
 from gateway.store import Before, Frame, Row, Store
 
@@ -21,8 +22,8 @@ _MOST_HELD = 2000
 class WearSavingSpool(Spool):
     """A spool that writes late. `flowing` tells whether all destinations take frames; set it before frames come."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, reserve: Reserve) -> None:
+        super().__init__(store, reserve)
         self.flowing: Callable[[], bool] = lambda: False
         self._held: dict[int, tuple[Frame, set[int]]] = {}  # seq -> frame and who waits for it
         self._newest: dict[tuple[int, int], int] = {}  # (destination, DevAddr) -> newest seq held

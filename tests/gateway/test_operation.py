@@ -30,7 +30,7 @@ from tests.gateway.kit import (
 
 pytestmark = pytest.mark.live
 
-FILES = ROOT / "gateway" / "systemd_files"
+FILES = ROOT / "packaging"
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -185,13 +185,15 @@ def test_without_a_service_manager_nothing_is_told() -> None:
     assert notifier.watchdog_s is None
 
 
-def test_the_unit_starts_what_the_script_installs() -> None:
+def test_the_unit_starts_what_the_package_installs() -> None:
     unit = (FILES / "spatz-gateway.service").read_text()
-    script = (FILES / "install.sh").read_text()
-    assert "ExecStart=/opt/spatz/bin/spatz-gateway run --config /etc/spatz/gateway.toml" in unit
+    build = (FILES / "build_deb.py").read_text()
+    assert "ExecStart=spatz-gateway run --config /etc/spatz/gateway.toml" in unit
+    assert '"usr/bin/spatz-gateway"' in build
+    assert '"etc/spatz/gateway.toml"' in build
     assert "WatchdogSec=" in unit
-    assert "python3 -m venv /opt/spatz" in script
-    assert subprocess.run(["sh", "-n", FILES / "install.sh"], check=False).returncode == 0
+    for script in ("postinst", "prerm", "postrm"):
+        assert subprocess.run(["sh", "-n", FILES / "debian" / script], check=False).returncode == 0
 
 
 def test_a_gateway_that_is_stopped_stops_at_once(full: Path, broker: Broker) -> None:
