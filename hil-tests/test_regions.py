@@ -30,7 +30,7 @@ def test_a_node_carries_its_own_region_and_plan_alone():
     plans = {"dynamic_plan", "fixed_plan", "sensing_plan", "dwell"}
     wanted = {
         "EU868": {"dynamic_plan"},
-        "US915": {"fixed_plan"},
+        "US915": {"fixed_plan", "dwell"},
         "AU915": {"fixed_plan", "dwell"},
         "AS923-3": {"dynamic_plan", "dwell"},
         "KR920": {"dynamic_plan", "sensing_plan"},

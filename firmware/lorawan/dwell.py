@@ -1,7 +1,8 @@
-"""TxParamSetupReq: a country's dwell time and power, set by the network (TS001-1.0.4 section 5.8; AS923 and AU915).
+"""Dwell time: no transmission may last longer than 400 ms. Always so in US915; in AS923 and AU915 the network says.
 
-With uplink dwell time on, no transmission may last longer than 400 ms: less payload, and no data rate below
-`region.DWELL_LOWEST_DR`. With downlink dwell time on, RX1 is never below `region.DWELL_LOWEST_RX1_DR`.
+There TxParamSetupReq sets dwell times and power of the country (TS001-1.0.4 section 5.8). With uplink dwell time on,
+the lower data rates take little payload, and those below `region.DWELL_LOWEST_DR` none. With downlink dwell time on,
+RX1 is never below `region.DWELL_LOWEST_RX1_DR`.
 """
 
 from .commands import TX_PARAM_SETUP
@@ -16,6 +17,20 @@ _UPLINK = const(0x10)
 _DOWNLINK = const(0x20)
 # MaxEIRP in dBm by code (TS001-1.0.4 table 43).
 _EIRP_DBM = b"\x08\x0a\x0c\x0d\x0e\x10\x12\x14\x15\x18\x1a\x1b\x1d\x1e\x21\x24"
+
+
+def faster_rate(link, size, max_now, max_alone):
+    """The slowest data rate above that of `link` that takes `size` bytes: for this frame alone, so that a report which
+    the lowest data rates can never carry does not wait for ever.
+
+    Raises `DwellTooLong` when there is none, and without ADR: then the application has chosen the data rate.
+    """
+    plan = link.plan
+    if link.adr:
+        for data_rate in range(link.data_rate + 1, len(plan.payload_bytes)):
+            if plan.payload_bytes[data_rate] >= size and plan.usable(plan.mask, data_rate):
+                return data_rate
+    raise DwellTooLong(max_now, max_alone)
 
 
 def dwelling(plan_class):
@@ -35,7 +50,6 @@ def dwelling(plan_class):
             self.max_eirp_dbm = _EIRP_DBM[params & 0x0F]
             self.payload_bytes = region.DWELL_PAYLOAD_BYTES if uplink else region.MAX_PAYLOAD_BYTES
             self.lowest_dr = region.DWELL_LOWEST_DR if uplink else 0
-            self.TooLong = DwellTooLong if uplink else PayloadTooLong
             self.lowest_rx1_dr = region.DWELL_LOWEST_RX1_DR if params & _DOWNLINK else 0
 
         def take(self, link, cid, body):
@@ -46,6 +60,12 @@ def dwelling(plan_class):
             link.settle()
             link.answer(TX_PARAM_SETUP)
             return True
+
+        def overlong(self, link, size, max_now, max_alone):
+            """What becomes of `size` bytes that the data rate does not take: another data rate, or a refusal."""
+            if self.tx_params & _UPLINK:
+                return faster_rate(link, size, max_now, max_alone)
+            raise PayloadTooLong(max_now, max_alone)
 
         def ready(self, data_rate, joining, duty, airtime_us, now_ms):
             """As of the plan, on data rates that the dwell time allows."""

@@ -1,7 +1,7 @@
 """Channels of a dynamic plan (EU868 and its like): up to 16, which the network may add, move and mask (RP002-1.0.4).
 
 A plan also knows the limits that the region, or the network in its name, sets now: `payload_bytes` (largest application
-payload by data rate), `lowest_dr`, `lowest_rx1_dr`, `max_eirp_dbm`, and `TooLong`, the refusal of a longer payload.
+payload by data rate), `lowest_dr`, `lowest_rx1_dr` and `max_eirp_dbm`.
 """
 
 from array import array
@@ -24,7 +24,6 @@ _GOOD = const(0x03)  # both bits of the answer
 class DynamicPlan:
     """Frequencies, data rate ranges and the mask of enabled channels; chooses the channel of each uplink."""
 
-    TooLong = PayloadTooLong
     lowest_dr = 0
     lowest_rx1_dr = 0
 
@@ -62,6 +61,10 @@ class DynamicPlan:
     def rx1_hz(self, channel, joining):
         """RX1 frequency after an uplink on `channel`."""
         return (not joining and self._downlink_hz[channel]) or self._freq_hz[channel]
+
+    def overlong(self, link, size, max_now, max_alone):
+        """What becomes of `size` bytes that the data rate does not take: the data rate to use instead, or a refusal."""
+        raise PayloadTooLong(max_now, max_alone)
 
     def limit(self, exchange):
         """What the region demands of a transmission beyond channel, data rate and power index: here nothing."""

@@ -5,7 +5,7 @@ one byte for each octet of narrow channels and one for the wide ones; b"" when n
 is told in `dynamic_plan`, whose place this takes. RP002-1.0.4 sections 2.5 (US915) and 2.8 (AU915).
 """
 
-from .errors import DwellTooLong
+from .dwell import faster_rate
 
 try:
     from micropython import const
@@ -27,7 +27,6 @@ _ALL = b"\xff" * 9
 class FixedPlan:
     """The mask of enabled channels; chooses the channel of each uplink. As `DynamicPlan` to those who use it."""
 
-    TooLong = DwellTooLong
     lowest_dr = 0
     lowest_rx1_dr = 0
 
@@ -60,6 +59,10 @@ class FixedPlan:
     def rx1_hz(self, channel, joining):
         """RX1 frequency after an uplink on `channel`: downlink channel n mod 8."""
         return _DOWNLINK_HZ + _DOWNLINK_STEP_HZ * (channel % _DOWNLINKS)
+
+    def overlong(self, link, size, max_now, max_alone):
+        """What becomes of `size` bytes that the data rate does not take: the data rate to use instead, or a refusal."""
+        return faster_rate(link, size, max_now, max_alone)
 
     def limit(self, exchange):
         """No more power than the region allows on a wide channel, or hopping over few narrow ones."""

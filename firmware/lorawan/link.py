@@ -109,13 +109,14 @@ class Link:
             at = after
         return at
 
-    def fill_fopts(self, fopts):
-        """Put pending answers, then our own requests, into `fopts` as far as they fit; gives the length."""
-        length = self.answers_within(len(fopts))
+    def fill_fopts(self, fopts, limit):
+        """Put pending answers, then our own requests, into `fopts`, as far as `limit` goes; gives the length."""
+        limit = min(limit, len(fopts))
+        length = self.answers_within(limit)
         for i in range(length):
             fopts[i] = self.answers[i]
         for cid in OWN_REQUESTS:
-            if self.requests & 1 << cid and length < len(fopts):
+            if self.requests & 1 << cid and length < limit:
                 fopts[length] = cid
                 length += 1
         return length

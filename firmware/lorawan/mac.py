@@ -131,7 +131,8 @@ class Mac:
         """The largest application payload that `send` takes now, in bytes; 0 without a session."""
         if self._records.session is None:
             return 0
-        return self._payload_limit() - self._link.fill_fopts(self._fopts)
+        limit = self._payload_limit()
+        return limit - self._link.fill_fopts(self._fopts, limit)
 
     def request_link_check(self):
         """The next uplink asks how well it is heard; the answer is the event `LinkCheck`."""
@@ -231,14 +232,14 @@ class Mac:
         if session.fcnt_up >= FCNT_END:
             raise CounterExhausted("FCntUp is at its end: join again")
         limit = self._payload_limit()
-        if port is None and link.answers_within(frames.FOPTS_MAX_BYTES) < len(link.answers):
+        if port is None and link.answers_within(min(limit, frames.FOPTS_MAX_BYTES)) < len(link.answers):
             port = 0  # too much for FOpts: a frame of its own
             data = bytes(link.answers[: link.answers_within(limit)])
-        fopts_len = 0 if port == 0 else link.fill_fopts(self._fopts)
-        if len(data) + fopts_len > limit:
-            raise link.plan.TooLong(limit - fopts_len, limit)
-        length = _OVERHEAD_BYTES + fopts_len + len(data) + (port is not None)
+        fopts_len = 0 if port == 0 else link.fill_fopts(self._fopts, limit)
         data_rate = link.data_rate
+        if len(data) + fopts_len > limit:
+            data_rate = link.plan.overlong(link, len(data) + fopts_len, limit - fopts_len, limit)
+        length = _OVERHEAD_BYTES + fopts_len + len(data) + (port is not None)
         airtime = self._outgoing.airtime_us(length, data_rate)
         channel = self._outgoing.choose(data_rate, airtime, now_ms)
 

@@ -64,6 +64,8 @@ def test_with_dwell_time_on_the_rate_rises_and_the_refusal_explains_itself():
     device.uplink(answer=lambda: device.network.downlink())
 
     assert device.mac.state(device.now_ms)["data_rate"] == 2
+    assert device.uplink(bytes(20))[0]["exchange"].sf == 9
+    device.mac.set_adr(False)
     error = raises(PayloadTooLong, device.mac.send, 1, bytes(20), device.now_ms + 60_000)
     assert error.max == 11
     assert "400 ms" in str(error)

@@ -204,12 +204,37 @@ def test_receive_parameters_are_downlink_rates_and_downlink_channels():
 
 def test_the_dwell_limit_is_a_refusal_that_explains_itself():
     device = joined()
+    device.mac.set_adr(False)
 
     error = raises(PayloadTooLong, device.mac.send, 1, bytes(12), device.now_ms + 60_000)
 
     assert error.max == 11
     assert "400 ms" in str(error)
+    assert names([error]) == ["DwellTooLong"]
     device.uplink(bytes(11))
+
+
+def test_with_adr_a_report_too_long_for_the_data_rate_goes_at_the_slowest_that_takes_it():
+    device = joined(cflist="00ff" + "00" * 13 + "01")
+    for size, sf in ((11, 10), (12, 9), (53, 9), (54, 8), (126, 7), (242, 7)):
+        exchange = device.uplink(bytes(size))[0]["exchange"]
+        assert (exchange.sf, exchange.bw_hz) == (sf, 125_000)
+        assert exchange.airtime_us <= 400_000
+        assert device.mac.state(device.now_ms)["data_rate"] == 0
+    assert raises(PayloadTooLong, device.mac.send, 1, bytes(243), device.now_ms + 60_000).max == 11
+
+
+def test_answers_that_the_lowest_rate_cannot_take_do_not_block_the_device():
+    for adr in (True, False):
+        device = joined()
+        device.mac.set_adr(adr)
+        _, fopts = device.command(link_adr(15, 6, 0x00FF, power=15) * 7)  # 14 bytes of answers, 10 fit beside a report
+        assert fopts == "0307" * 5
+
+        device.uplink(answer=lambda device=device: device.network.downlink(fopts=b"\x06" * 5))
+        assert device.mac.room(device.now_ms) >= 0
+        exchange = device.mac.send_answers(device.now_ms + 60_000)
+        assert exchange.airtime_us <= 400_000
 
 
 def test_the_adr_ladder_ends_with_all_channels_enabled():
@@ -232,4 +257,3 @@ def test_the_mask_survives_a_reset():
     device.boot()
 
     assert set(sent_channels(device, 16)) == set(range(8, 16))
-    assert names([raises(PayloadTooLong, device.mac.send, 1, bytes(54), device.now_ms + 60_000)]) == ["DwellTooLong"]
