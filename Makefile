@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for real processes at real speed: two at a time use the time well, even on two cores.
 WORKERS ?= 2
 
-.PHONY: help demo test check format bench soak deb docs payload mip clean
+.PHONY: help demo test check format bench soak deb docs screenshots payload mip clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -40,6 +40,9 @@ deb: .prepare ## the Debian package of the gateway, into dist/ (ARGS="--arch arm
 docs: ## the documentation site into site/
 	@.ci/prepare docs
 	$(BIN)/mkdocs build --strict $(ARGS)
+
+screenshots: .prepare ## the pictures of the gateway's page, from a run with the simulated city
+	@$(BIN)/python -m tests.gateway.screenshots
 
 payload: .prepare ## generate everything that follows from the payload profiles
 	$(BIN)/spatz payload build $(ARGS)

@@ -35,6 +35,7 @@ class _PictureCollector(Collector):
         yield _gauge("oldest_frame_age_seconds", "Age of the oldest waiting frame, 0 if none waits", oldest_s)
         yield _gauge("spool_bytes", "Bytes of the spool in use", picture.spool_bytes)
         yield _gauge("spool_max_bytes", "Quota of the spool", picture.spool_max_bytes)
+        yield _gauge("disk_full", "1 while the spool lives on its reserve", int(picture.disk_full))
         yield _counter("frames_evicted", "Frames given up because the quota was reached", picture.evicted)
         yield _counter("frames_expired", "Frames given up because of their age", picture.expired)
         yield _counter("downlinks_sent", "Downlinks a concentrator accepted", picture.sent)

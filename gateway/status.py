@@ -10,6 +10,7 @@ machine ask under a name of its own (DNS rebinding) is refused by the Host heade
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import zlib
 from collections.abc import Awaitable, Callable
@@ -21,16 +22,15 @@ from aiohttp.typedefs import Handler
 
 from gateway.metrics import CONTENT_TYPE, metrics
 from gateway.page.document import page
-from gateway.page.look import Picture, look
-from gateway.page.words import Words, choose
+from gateway.page.look import look
+from gateway.page.words import Language, Words, choose
 from gateway.setting_types import Address
 
 if TYPE_CHECKING:
     from gateway.daemon import Daemon
 
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-# However many look, the picture is taken twice a second.
-_PICTURE_US = 500_000
+_DRAWN_US = 500_000
 # Below this, compressing costs more than it saves.
 _WORTH_COMPRESSING = 2048
 
@@ -56,8 +56,8 @@ class StatusServer:
         self._daemon = daemon
         self._hosts = frozenset(("localhost", *(host.lower() for host in hosts)))
         self._runner: web.AppRunner | None = None
-        self._picture: Picture | None = None
-        self._picture_us = 0
+        self._pages: dict[Language, bytes] = {}
+        self._drawn_us = 0
 
     async def start(self, bind: Address) -> Address:
         """Listen; returns the real address. Raises OSError."""
@@ -65,6 +65,8 @@ class StatusServer:
         app.router.add_get("/", self._page)
         for name, kind in _STATIC.items():
             app.router.add_get(f"/{name}", _file(name, kind))
+        # Browsers ask for it beside /health and /metrics, which cannot name another.
+        app.router.add_get("/favicon.ico", _file("icon.svg", _STATIC["icon.svg"]))
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics_text)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -81,15 +83,23 @@ class StatusServer:
 
     async def _page(self, request: web.Request) -> web.Response:
         language = choose(request.query.get("lang"), request.headers.get("Accept-Language", ""))
-        text = page(await self._look(), Words(language)).encode()
+        text = await self._drawn(language)
         headers = {"Vary": "Accept-Language, Accept-Encoding", "Content-Language": language}
         return _answer(request, text, "text/html", headers)
 
-    async def _look(self) -> Picture:
+    async def _drawn(self, language: Language) -> bytes:
+        """The page as of now, or of half a second ago: however many look, it is drawn twice a second."""
         now_us = self._daemon.clock.mono_us()
-        if self._picture is None or not 0 <= now_us - self._picture_us < _PICTURE_US:
-            self._picture, self._picture_us = await look(self._daemon), now_us
-        return self._picture
+        if not 0 <= now_us - self._drawn_us < _DRAWN_US:
+            self._pages.clear()
+            self._drawn_us = now_us
+        drawn = self._pages.get(language)
+        if drawn is None:
+            picture = await look(self._daemon)
+            # Tens of milliseconds on a small machine: in a thread, so that no acknowledgement has to wait for it.
+            drawn = await asyncio.to_thread(lambda: page(picture, Words(language)).encode())
+            self._pages[language] = drawn
+        return drawn
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response(health(self._daemon))
@@ -161,7 +171,7 @@ def health(daemon: Daemon) -> dict[str, Any]:
     silent = daemon.silent
     flowing = all(relay.flowing for relay in daemon.relays)
     return {
-        "status": "ok" if flowing and daemon.gateways and not silent else "degraded",
+        "status": "ok" if flowing and daemon.gateways and not silent and not daemon.spool.emergency else "degraded",
         "uptime_s": (now_us - daemon.started_us) // 1_000_000,
         "gateways": sorted(daemon.gateways),
         "silent": silent,
@@ -174,6 +184,7 @@ def health(daemon: Daemon) -> dict[str, Any]:
             "max_bytes": daemon.settings.spool.max_bytes,
             "evicted": daemon.spool.evicted,
             "expired": daemon.expired,
+            "disk_full": daemon.spool.emergency,
         },
         "destinations": {
             relay.name: {

@@ -138,7 +138,7 @@ class Watch:
     def delivered(self, seq: int, destination: str, late: bool) -> None:
         """A destination has acknowledged a frame."""
         frame = self._frames.get(seq)
-        if frame is not None:
+        if frame is not None and destination in frame.fates:
             frame.fates[destination] = Fate.LATE if late else Fate.LIVE
 
     def superseded(self, dev_addr: int, before_seq: int, destination: str) -> None:

@@ -73,6 +73,7 @@ class Picture(NamedTuple):
     spool_max_bytes: int
     max_age_us: int
     durability: str
+    disk_full: bool
     evicted: int
     expired: int
     sent: int
@@ -112,6 +113,7 @@ async def look(daemon: Daemon) -> Picture:
         spool_max_bytes=spool.max_bytes,
         max_age_us=spool.max_age,
         durability=spool.durability,
+        disk_full=daemon.spool.emergency,
         evicted=daemon.spool.evicted,
         expired=daemon.expired,
         sent=daemon.desk.sent,

@@ -58,6 +58,8 @@ def _troubles(picture: Picture, words: Words) -> Iterator[str]:
             yield words.say(f"is-{destination.state}", name=destination.name)
         if bad:
             yield words["kept"]
+    if picture.disk_full:
+        yield words["disk-full"]
     if not picture.clock_verified:
         yield words["clock-wrong"]
     if picture.evicted + picture.expired:

@@ -37,6 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "is-spent": ("{name} has used up its data budget.", "{name} hat sein Datenbudget verbraucht."),
     "kept": ("Frames are kept here meanwhile.", "Die Pakete bleiben so lange hier."),
     "clock-wrong": ("The clock is not synchronised.", "Die Uhr ist nicht synchron."),
+    "disk-full": ("The disk is full: make room.", "Die Platte ist voll: Platz schaffen."),
     "has-lost": ("Frames were given up: see the buffer.", "Pakete wurden aufgegeben: siehe Puffer."),
     # Figures
     "figures": ("At a glance", "Auf einen Blick"),

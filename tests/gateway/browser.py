@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -101,9 +102,8 @@ class Browser:
             try:
                 if condition():
                     return
-            except Exception as error:
-                if "stale" not in str(error).lower():
-                    raise
+            except (NoSuchElementException, StaleElementReferenceException):
+                pass
             assert time.monotonic() < deadline, f"not shown: {what}\n{self.text()}"
             time.sleep(0.05)
 
@@ -126,10 +126,11 @@ class Browser:
                 self._requests.append(message["params"]["request"]["url"])
         return self._requests
 
-    def picture(self, file: Path, height: int | None = None) -> None:
-        """A screenshot of the page from its top; the whole page unless a height is given."""
+    def picture(self, file: Path, height: int | None = None, top: str | None = None) -> None:
+        """A screenshot of the page, from its top or that of an element; to its end unless a height is given."""
         area = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": area["width"], "height": height or area["height"], "scale": 1}
+        y = self.run(f"return document.querySelector({top!r}).getBoundingClientRect().top + scrollY - 20") if top else 0
+        clip = {"x": 0, "y": y, "width": area["width"], "height": height or area["height"] - y, "scale": 1}
         data = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"format": "png", "clip": clip, "captureBeyondViewport": True}
         )["data"]

@@ -5,21 +5,25 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.broker import Broker
+from gateway import settings
 from gateway.frames import Downlink, DownlinkResult, GatewayReport, Moment, TxStatus
 from gateway.header import read
 from gateway.page import document, pieces, sections, traffic
 from gateway.page.markup import Markup, element, join
 from gateway.page.words import Words, choose, keys
+from gateway.settings_reader import Section
 from gateway.watch import Fate, Watch
 from tests.gateway.kit import (
     Forwarder,
@@ -291,3 +295,35 @@ def test_counters_of_a_concentrator_are_kept_with_what_it_says_of_itself() -> No
     known = watch.concentrator("a" * 16)
     assert known is not None
     assert (known.report.rx_ok, known.metadata, known.wall_us) == (3, {"model": "m"}, 5)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "`[gateway]`": settings.Gateway,
+    "`[spool]`": settings.Spool,
+    "`[[source]]` `semtech_udp`": settings.SemtechUdpSource,
+    "`[[source]]` `basics_station`": settings.BasicsStation,
+    "`[[source]]` `concentratord`": settings.Concentratord,
+    "`[[destination]]` `chirpstack_mqtt`": settings.ChirpstackMqtt,
+    "`[[destination]]` `semtech_udp`": settings.SemtechUdp,
+    "`[status]`": settings.Status,
+}
+
+
+@pytest.mark.parametrize("name", ["gateway.md", "gateway.de.md"])
+def test_every_setting_stands_in_the_reference_with_its_default_and_the_reference_names_no_other(name: str) -> None:
+    text = (DOCS / "how-to" / name).read_text(encoding="utf-8")
+    parts = {part.partition("\n")[0]: part for part in re.split(r"^#{2,3} ", text, flags=re.M)}
+    rows = {title: dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\| ", part, re.M)) for title, part in parts.items()}
+    common = rows["`[[destination]]`"]
+    for title, section in SECTIONS.items():
+        told = rows[title] | (common if title.startswith("`[[destination]]`") else {})
+        fields = {field.name: field for field in msgspec.structs.fields(section)}
+        assert set(told) == set(fields), title
+        for key, written in told.items():
+            default = fields[key].default
+            if default is msgspec.NODEFAULT:
+                assert written == "", key
+            else:
+                value = tomllib.loads(f"value = {written.strip('`')}")["value"]
+                parsed = type(default).parse(value) if hasattr(type(default), "parse") else value
+                assert parsed == (list(default) if isinstance(default, tuple) else default), key
