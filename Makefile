@@ -9,12 +9,12 @@ WORKERS ?= 2
 .PHONY: help demo test check format bench soak deb docs screenshots payload mip clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 13
 
 demo: .prepare ## a city block without hardware: sensors, radio, gateway, server, live on this machine
 	@$(BIN)/spatz-bench demo $(ARGS)
 
-test: .prepare ## unit tests, real-part tests and the bench scenarios
+test: .browser ## unit tests, real-part tests and the bench scenarios
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .prepare ## format, lint, types, import contracts, generated files
@@ -41,7 +41,7 @@ docs: ## the documentation site into site/
 	@.ci/prepare docs
 	$(BIN)/mkdocs build --strict $(ARGS)
 
-screenshots: .prepare ## the pictures of the gateway's page, from a run with the simulated city
+screenshots: .browser ## the pictures of the gateway's page, from a run with the simulated city
 	@$(BIN)/python -m tests.gateway.screenshots
 
 payload: .prepare ## generate everything that follows from the payload profiles
@@ -53,6 +53,8 @@ mip: .prepare ## package descriptions for MicroPython's mip, from the imports of
 clean: ## remove what the commands above have made
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: .prepare
+.PHONY: .prepare .browser
 .prepare:
 	@.ci/prepare
+.browser:
+	@.ci/prepare browser
