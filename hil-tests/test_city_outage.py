@@ -11,7 +11,7 @@ import pytest
 from tests.gateway.city import City
 
 GATEWAYS = 4
-DEVICES = 24
+DEVICES = 20
 HOURS = 4
 
 

@@ -225,6 +225,8 @@ class ChirpstackLink:
         if self._way is not None and topic.startswith(f"{self._prefix}merge/"):
             if self._way.instance(topic, payload) and self._relay is not None:
                 self._announce_backlog(self._relay)
+                if self._relay.turns.holding:
+                    self._relay.link_up()  # not at the next probe, half a minute later
             return
         gateway_id, _, command = topic.removeprefix(f"{self._prefix}gateway/").partition("/")
         if self._way is not None and command == "command/merge":
