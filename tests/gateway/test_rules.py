@@ -1,8 +1,9 @@
-"""Rules 3 to 6, 8, 9 and 11 of facts/gateway.md section 6 by number, against a real broker, with a clock to move."""
+"""What of rules 3, 5, 6, 9 and 11 of facts/gateway.md section 6 only the broker sees, with a clock to move. What an
+application sees of the rules is in test_rules_server.py.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,6 @@ def counters(listener: Listener, dev_addr: int) -> list[int]:
     return [counter for address, counter in heard if address == dev_addr]
 
 
-def test_rule_03_the_backlog_of_a_device_comes_in_the_order_of_reception(broker: Broker, tmp_path: Path) -> None:
-    with Outage(broker, tmp_path, 'device_spacing = "500ms"') as outage:
-        for counter in range(4):
-            outage.forwarder.push(*(rxpk(data_frame(device, counter)) for device in (3, 1, 2)))
-        with outage.over(12) as listener:
-            assert all(counters(listener, device) == [0, 1, 2, 3] for device in (1, 2, 3))
-
-
 def test_rule_03_repetitions_in_the_backlog_are_sent_once_with_the_best_signal(broker: Broker, tmp_path: Path) -> None:
     with Outage(broker, tmp_path) as outage:
         for rssi in (-110, -90, -100):
@@ -80,26 +73,9 @@ def test_rule_03_repetitions_in_the_backlog_are_sent_once_with_the_best_signal(b
             assert listener.uplinks()[0].rx_info.rssi == -90
 
 
-def test_rule_04_frames_of_one_device_are_replayed_a_second_apart(broker: Broker, tmp_path: Path) -> None:
-    with Outage(broker, tmp_path) as outage:
-        for counter in range(3):
-            outage.forwarder.push(rxpk(data_frame(1, counter)), rxpk(data_frame(2, counter)))
-        with outage.over(6) as listener:
-            for device in (1, 2):
-                uplinks = zip(listener.uplinks(), _times(listener), strict=True)
-                times = [at for frame, at in uplinks if address_and_counter(frame.phy_payload)[0] == device]
-                assert all(later - earlier >= 0.98 for earlier, later in itertools.pairwise(times))
-
-
-def _times(listener: Listener) -> list[float]:
-    pairs = zip(listener.messages, listener.times, strict=True)
-    return [at for (topic, _, _), at in pairs if topic.endswith("/event/up")]
-
-
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        ("", [1, 2, 3, 9]),
         ('live_frames = "live-first"', [1, 9]),
         ("live_first_for_answers = true", [1, 9]),
         ("live_first_above = 1", [1, 9]),
@@ -200,34 +176,6 @@ def test_rule_06_without_a_verified_clock_there_is_no_time_until_there_is(broker
 def _us(stamp: Any) -> int:
     microseconds: int = stamp.seconds * 1_000_000 + stamp.nanos // 1000
     return microseconds
-
-
-def test_rule_08_late_frames_are_marked_and_live_ones_are_not(broker: Broker, tmp_path: Path) -> None:
-    with Outage(broker, tmp_path) as outage:
-        outage.forwarder.push(rxpk(data_frame(1, 1)))
-        outage.clock.advance(60)
-        with outage.over(1) as listener:
-            outage.forwarder.push(rxpk(data_frame(2, 1)))
-            late, live = (frame.rx_info.metadata for frame in listener.wait_uplinks(2))
-            assert not live
-            assert (late["spatz_late"], late["spatz_clock"]) == ("1", "ntp")
-            assert int(late["spatz_seq"]) > 0
-            assert 60_000 <= int(late["spatz_rx_delay_ms"]) < 80_000
-
-
-def test_rule_09_frames_beyond_the_age_limit_are_given_up_and_counted(broker: Broker, tmp_path: Path) -> None:
-    with Outage(broker, tmp_path) as outage:
-        outage.forwarder.push(rxpk(data_frame(1, 1)))
-        outage.clock.advance(8 * 86_400)
-        outage.forwarder.push(rxpk(data_frame(2, 1)))
-        outage.gateway.stop()
-        with GatewayThread(outage.settings, outage.clock) as gateway:
-            # The first daemon may have looked at the very moment the clock went forward.
-            first = outage.gateway.daemon
-            wait_for(lambda: first.expired + gateway.daemon.expired == 1, "one expired frame")
-            broker.start()
-            with Listener(broker) as listener:
-                assert [frame.phy_payload for frame in listener.wait_uplinks(1)] == [data_frame(2, 1)]
 
 
 def test_rule_09_at_the_quota_the_newest_frames_are_kept(broker: Broker, tmp_path: Path) -> None:
