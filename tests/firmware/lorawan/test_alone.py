@@ -42,7 +42,10 @@ def installed(tmp_path_factory):
     """`install(description)`: what genuine `mip` puts into /lib, path to content."""
     served = tmp_path_factory.mktemp("served")
     mip.write_compiled(served / "compiled", ROOT)
-    (served / "tree").symlink_to(ROOT)
+    (served / "tree").mkdir()
+    (served / "tree/firmware").symlink_to(ROOT / "firmware")
+    for name, modules in mip.packages(ROOT).items():
+        (served / "tree" / name).write_text(mip.describe(modules, ROOT))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cache = {}
