@@ -16,6 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# A complaint quotes the file, which may be anything.
+_LONGEST_KEY = 100
+_LONGEST_MESSAGE = 400
+
 
 class GatewayError(Exception):
     """Base of all errors of this package."""
@@ -31,7 +35,12 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line else "file"
-        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        message = _shortened(self.message, _LONGEST_MESSAGE)
+        return f"{where}: {_shortened(self.key, _LONGEST_KEY)}: {message}" if self.key else f"{where}: {message}"
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 class SettingsError(GatewayError):

@@ -10,7 +10,8 @@ import re
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+# Nine digits: more are no duration of ours, and enough of them are infinite.
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|min|h|d)")
 _UNIT_US = {"ms": 1000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _EUI = re.compile(r"[0-9a-fA-F]{16}")
 _PREFIX = re.compile(r"([0-9a-fA-F]+)/(\d+)")

@@ -121,7 +121,8 @@ def uplink(gateway_id: str, region: Region, message: dict[str, Any]) -> Uplink:
     if not isinstance(rssi, int | float) or not -300 <= rssi <= 100:
         raise BadFrame("station-rssi")
     gps_us = info.get("gpstime", 0)
-    known = isinstance(gps_us, int) and 0 < gps_us < 1 << 53
+    # Exactly int: a stored `true` could not be read back.
+    known = type(gps_us) is int and 0 < gps_us < 1 << 53
     return Uplink(
         gateway_id=gateway_id,
         phy_payload=frame,

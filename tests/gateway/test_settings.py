@@ -172,3 +172,13 @@ def test_any_damage_to_a_good_file_is_judged_without_a_crash(data: st.DataObject
     text = EXAMPLE[:at] + data.draw(st.text(max_size=5)) + EXAMPLE[at + length :]
     with suppress(SettingsError):
         parse(text, Path("gateway.toml"))
+
+
+def test_a_duration_of_hundreds_of_digits_is_refused_like_any_other_wrong_one() -> None:
+    with pytest.raises(ValueError, match="a duration is"):
+        Duration.parse("9" * 400 + "d")
+
+
+def test_a_complaint_about_a_monstrous_value_stays_readable() -> None:
+    found = problems(EXAMPLE.replace('"dortmund"', f'"dortmund"\n{"x" * 5000} = 1'))
+    assert all(len(problem) < 600 for problem in found)

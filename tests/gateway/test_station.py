@@ -105,6 +105,13 @@ def test_frame_options_stand_between_counter_and_port() -> None:
     assert messages.phy_payload(taken_apart(bytes(frame))) == bytes(frame)
 
 
+def test_a_gps_time_that_is_no_number_is_none() -> None:
+    message = taken_apart(data_frame(1, 1), upinfo={**radio()["upinfo"], "gpstime": True})
+    heard = messages.uplink(EUI, EU868, message)
+    assert heard.gps_us is None
+    assert type(heard).from_bytes(heard.to_bytes()) == heard
+
+
 def test_join_requests_are_put_together_with_their_identifiers_turned() -> None:
     message = {
         "msgtype": "jreq",
