@@ -1,6 +1,8 @@
 """Node, bench server, bench concentrator, gateway and provisioning each have tables of regions; they must agree."""
 
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -102,3 +104,17 @@ def test_the_groups_of_as923_are_the_first_one_moved():
     for group, offset_hz in ((2, -1_800_000), (3, -6_600_000), (4, -5_900_000)):
         moved = tuple(hz + offset_hz for hz in SERVED["AS923-1"].join_channels_hz)
         assert SERVED[f"AS923-{group}"].join_channels_hz == moved
+
+
+@pytest.mark.parametrize("language", ["md", "de.md"])
+def test_the_reference_page_says_what_the_pages_of_facts_say(language):
+    text = (Path(__file__).parent.parent / "docs" / "reference" / f"regions.{language}").read_text("utf-8")
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `") and "dBm" in line}
+    assert set(rows) == set(REGIONS)
+    for name, row in rows.items():
+        page = page_of(name)
+        assert f"| {page.REVISION} |" in row
+        assert f"DR{uplink_rates(page) - 1} |" in row
+        assert f"| {page.RX2_HZ / 1e6:g} MHz DR{page.RX2_DR} |" in row
+        assert f"| {page.MAX_EIRP_DBM} dBm" in row
+        assert re.search(rf"0 \w+ {page.TX_POWER_LOWEST} \| {1 if hasattr(page, 'WIDE_DR') else 0} \|$", row)
