@@ -91,7 +91,8 @@ def status(config: Path, as_json: bool) -> None:
 def doctor(config: Path, as_json: bool) -> None:
     """Look for what is wrong around a gateway, with the next step for each finding."""
     from gateway.clock import SystemClock
-    from gateway.doctor import Level, examine
+    from gateway.doctor import examine
+    from gateway.findings import Level
 
     settings = _load(config)
     words = {Level.GOOD: "✓ good", Level.WARNING: "! look", Level.BAD: "✗ bad "}

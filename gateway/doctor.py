@@ -9,66 +9,85 @@ import asyncio
 import datetime
 import json
 import shutil
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import LinkLost, LinkRefused
-from gateway.settings import ChirpstackMqtt, Settings
+from gateway.findings import Finding, Level
+from gateway.papers import papers
+from gateway.reserve import RESERVE_BYTES, Reserve
+from gateway.settings import ChirpstackMqtt, Concentratord, Settings
 
 _HTTP_PATIENCE_S = 3.0
-_WARN_DAYS = 30
 # An uplink an hour is little even for one quiet node.
 _QUIET_S = 3600
 
 
-class Level(Enum):
-    """How bad a finding is."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-class Finding(NamedTuple):
-    """One thing looked at. `advice` is the next step, empty if all is well."""
-
-    level: Level
-    subject: str
-    what: str
-    advice: str = ""
-
-
 def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """All checks, most local first."""
-    findings = [*disk(settings), clock_state(clock)]
-    health = _health(settings)
-    findings += running(settings, health)
+    findings = [*disk(settings), clock_state(clock), *sources(settings)]
+    findings += running(settings, _health(settings))
+    findings += papers(settings)
     for destination in settings.destination:
         if isinstance(destination, ChirpstackMqtt):
-            findings += certificate(settings, destination)
             findings.append(asyncio.run(broker(settings, destination)))
     return findings
 
 
 def disk(settings: Settings) -> list[Finding]:
-    """Whether the spool can be written and may grow to its quota."""
+    """Whether the spool can be written and may grow to its quota, with the reserve for a full disk."""
     path = settings.resolve(settings.spool.path)
     place = path.parent if path.parent.exists() else path.parent.parent
     try:
         free = shutil.disk_usage(place).free
+        used = path.stat().st_size if path.is_file() else 0
+        wanted = settings.spool.max_bytes - used + (0 if Reserve(path).held else RESERVE_BYTES)
+    except PermissionError:
+        return [
+            Finding(Level.WARNING, "disk", f"{place} may not be looked at", "Ask as root: sudo spatz-gateway doctor")
+        ]
     except OSError as error:
         return [Finding(Level.BAD, "disk", f"{place}: {error.strerror}", "Create the directory of spool.path.")]
-    used = path.stat().st_size if path.is_file() else 0
-    wanted = settings.spool.max_bytes - used
     if free < wanted:
         what = f"{free >> 20} MiB free, but the spool may grow by {wanted >> 20} MiB"
         return [Finding(Level.BAD, "disk", what, "Free space or lower spool.max_bytes.")]
     return [Finding(Level.GOOD, "disk", f"{free >> 20} MiB free, spool uses {used >> 20} MiB")]
+
+
+def sources(settings: Settings) -> list[Finding]:
+    """Whether the sockets of Concentratord are there and let us in."""
+    findings = []
+    for source in settings.source:
+        if not isinstance(source, Concentratord):
+            continue
+        for word, url in (("events", source.event), ("commands", source.command)):
+            if url.path:
+                findings.append(_local_socket(f"concentratord {word}", Path(url.path)))
+    return findings
+
+
+def _local_socket(subject: str, path: Path) -> Finding:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.settimeout(1.0)
+            probe.connect(str(path))
+        except PermissionError:
+            advice = "Let the service of Concentratord make its sockets for a group that the user spatz is in."
+            return Finding(Level.BAD, subject, f"{path} does not let this user in", advice)
+        except FileNotFoundError:
+            advice = (
+                "Does Concentratord run? Compare [concentratord.api] event_bind and command_bind with the settings."
+            )
+            return Finding(Level.BAD, subject, f"there is no {path}", advice)
+        except OSError as error:
+            advice = "Start Concentratord; this socket was left behind by one that ended."
+            return Finding(Level.BAD, subject, f"{path}: {error.strerror}", advice)
+    return Finding(Level.GOOD, subject, f"{path} answers")
 
 
 def clock_state(clock: Clock) -> Finding:
@@ -99,7 +118,14 @@ def running(settings: Settings, health: dict[str, Any] | None) -> list[Finding]:
         advice = "Start it: systemctl start spatz-gateway. Its log: journalctl -u spatz-gateway"
         return [Finding(Level.BAD, "gateway", "does not answer", advice)]
     findings = [Finding(Level.GOOD, "gateway", f"running, {health['buffered']} frames buffered")]
-    if health["gateways"]:
+    if health["spool"].get("disk_full"):
+        advice = "Free space: new frames push out the oldest until then."
+        findings.append(Finding(Level.BAD, "disk", "full, the spool lives on its reserve", advice))
+    silent = health.get("silent", [])
+    if silent:
+        advice = "Look after the program that drives the concentrator: does it run, is its cable plugged in?"
+        findings.append(Finding(Level.BAD, "concentrator", f"no sign of life from {', '.join(silent)}", advice))
+    elif health["gateways"]:
         findings.append(Finding(Level.GOOD, "concentrator", ", ".join(health["gateways"])))
     else:
         binds = ", ".join(source.place for source in settings.source)
@@ -108,13 +134,40 @@ def running(settings: Settings, health: dict[str, Any] | None) -> list[Finding]:
     findings.append(_last_uplink(health["last_uplink"]))
     for name, one in health["destinations"].items():
         level = Level.GOOD if one["state"] == "up" else Level.BAD
-        advice = "" if level is Level.GOOD else _STATE_ADVICE[one["state"]]
-        findings.append(Finding(level, f"destination {name}", f"{one['state']}, {one['buffered']} waiting", advice))
-    return findings
+        advice = "" if level is Level.GOOD else _STATE_ADVICE.get(one["state"], "")
+        if level is Level.BAD and one["state"] == "saving":
+            level = Level.WARNING
+        what = f"{one['state']} for {_span(one['since_s'])}, {one['buffered']} waiting"
+        findings.append(Finding(level, f"destination {name}", what, advice))
+    return findings + _duty_cycle(health.get("duty_cycle", []))
+
+
+def _span(seconds: int) -> str:
+    return next(
+        (
+            f"{seconds // size} {unit}"
+            for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"))
+            if seconds >= 2 * size
+        ),
+        f"{seconds} s",
+    )
+
+
+def _duty_cycle(accounts: list[dict[str, Any]]) -> list[Finding]:
+    full = [one for one in accounts if one["used_ms"] * 10 > one["limit_ms"] * 9]
+    advice = "Fewer confirmed uplinks, fewer downlinks; RX2 in 869.4-869.65 MHz may send ten times as much."
+    return [
+        Finding(
+            Level.WARNING, f"duty cycle {one['band']} MHz", f"{one['used_ms']} of {one['limit_ms']} ms used", advice
+        )
+        for one in full
+    ]
 
 
 _STATE_ADVICE = {
     "down": "Is the network there, and the server? Frames are kept meanwhile.",
+    "saving": "The byte budget is nearly used up: only live frames are sent until the day or month is over.",
+    "spent": "The byte budget is used up: raise max_bytes_per_day or max_bytes_per_month, or wait. Frames are kept.",
     "holding": "The broker answers, but no network server listens: is ChirpStack up, with this topic_prefix?",
 }
 
@@ -126,32 +179,6 @@ def _last_uplink(stamp_ms: int | None) -> Finding:
     if seconds > _QUIET_S:
         return Finding(Level.WARNING, "last uplink", f"{seconds} s ago", "Nodes asleep, or antenna lost?")
     return Finding(Level.GOOD, "last uplink", f"{max(0, seconds)} s ago")
-
-
-def certificate(settings: Settings, destination: ChirpstackMqtt) -> list[Finding]:
-    """How long the client certificate is good: ChirpStack gives twelve months and renews nothing by itself."""
-    if not destination.cert:
-        return []
-    subject = f"certificate {destination.name}"
-    days = days_left(settings.resolve(destination.cert))
-    if days is None:
-        return [Finding(Level.WARNING, subject, "cannot be read", "Is it PEM? Is cryptography installed?")]
-    if days < 0:
-        return [Finding(Level.BAD, subject, f"expired {-days} days ago", "Create a new one in ChirpStack, restart.")]
-    if days < _WARN_DAYS:
-        return [Finding(Level.WARNING, subject, f"{days} days left", "Create a new one in ChirpStack in time.")]
-    return [Finding(Level.GOOD, subject, f"{days} days left")]
-
-
-def days_left(path: Path) -> int | None:
-    """Days until a PEM certificate expires; None if it cannot be read."""
-    try:
-        from cryptography import x509
-
-        end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except (ImportError, OSError, ValueError):
-        return None
-    return (end - datetime.datetime.now(datetime.UTC)).days
 
 
 async def broker(settings: Settings, destination: ChirpstackMqtt, connect: Callable[..., Any] | None = None) -> Finding:

@@ -9,12 +9,15 @@ for 32-bit Raspberry Pi OS (armhf) they are not, there pip and a virtual environ
 from __future__ import annotations
 
 import argparse
+import datetime
+import email.utils
 import gzip
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from pathlib import Path
 
@@ -35,7 +38,7 @@ UNUSED = (
     *(f"chirpstack_api/{room}" for room in ("api", "integration", "stream", "meta")),
 )
 WITHOUT_DEPENDENCIES = ("chirpstack-api",)
-LAUNCHER = f"""#!/usr/bin/python{PYTHON} -I
+LAUNCHER = f"""#!/usr/bin/python3 -I
 import sys
 
 sys.path.insert(0, "/{HOME}")
@@ -92,10 +95,16 @@ def build(scratch: Path, arch: str, out: Path, wheels: Path | None) -> Path:
     return package
 
 
+def _last_change() -> str:
+    """Unix time of the last commit, in seconds; without a repository, now."""
+    log = ["git", "log", "-1", "--format=%ct"]
+    found = subprocess.run(log, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return found or str(int(time.time()))
+
+
 def _run(*command: str) -> None:
     # Same sources, same package: everything in it carries the time of the last change.
-    when = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False)
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": when.stdout.strip() or "0"}
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": _last_change()}
     subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=sys.stderr)
 
 
@@ -160,10 +169,22 @@ def _files(tree: Path, version: str) -> None:
     manual = tree / "usr/share/man/man1/spatz-gateway.1.gz"
     manual.parent.mkdir(parents=True)
     _zip(manual, (HERE / "debian/spatz-gateway.1").read_bytes())
-    _zip(doc / "changelog.gz", (ROOT / "CHANGELOG.md").read_bytes())
+    _zip(doc / "changelog.gz", _changelog(version).encode())
+    _zip(doc / "CHANGELOG.md.gz", (ROOT / "CHANGELOG.md").read_bytes())
     _set_modes(tree / "usr/share")
     _set_modes(tree / "etc")
     _set_modes(tree / "lib")
+
+
+def _changelog(version: str) -> str:
+    """What Debian wants to read; the real one is CHANGELOG.md beside it."""
+    when = email.utils.format_datetime(datetime.datetime.fromtimestamp(int(_last_change()), datetime.UTC))
+    return f"""spatz-gateway ({version}) bookworm; urgency=medium
+
+  * See CHANGELOG.md.gz.
+
+ -- The Spatz authors <spatz@spatz.example>  {when}
+"""
 
 
 def _zip(path: Path, content: bytes) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.broker import Broker
-from gateway.doctor import Level, examine
+from gateway.doctor import examine
+from gateway.findings import Level
 from gateway.settings import load
 from gateway.systemd import Notifier
 from tests.gateway.kit import (
