@@ -1,23 +1,25 @@
 """The rules of facts/gateway.md section 6 by number, judged where they matter: at the application of a network server
 that behaves as ChirpStack does, behind a real broker.
 
-Rule 10 is in test_merge_live.py. Rules 11 and 13 leave no trace at an application (ChirpStack reads neither the time of
-statistics there nor the connection state): test_rules.py and test_chain.py judge them at the broker.
+Rule 10 is in test_merge_live.py; what only the broker sees of the others is in test_rules.py and test_chain.py.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chirpstack_api import api
 
 from bench.broker import Broker
 from bench.chaos.load import data_uplink
 from bench.server.crypto import join_mic
+from bench.server.records import Gateway
 from tests.gateway.city import City
-from tests.gateway.kit import Forwarder, GatewayProcess, Listener, rxpk, wait_for, write_settings
+from tests.gateway.kit import EUI, Forwarder, GatewayProcess, Listener, rxpk, wait_for, write_settings
 
 pytestmark = pytest.mark.live
 
@@ -210,6 +212,39 @@ def test_rule_09_what_is_older_than_the_limit_does_not_come_any_more(city: City)
     city.judge()
 
 
+def test_rule_11_what_was_counted_in_an_outage_lands_in_the_hours_in_which_it_was_counted(city: City) -> None:
+    eui = f"0016c001ff10{0:04x}"
+    with city.service.live.turn() as turn:
+        record = Gateway(message=api.Gateway(gateway_id=eui, tenant_id=city.service.tenant_id, name=eui))
+        turn.core.storage.add_gateway(record)
+    city.clock.advance((1800 - city.clock.wall_us() // 1_000_000) % 3600)  # half past: far from where hours change
+    gateway = city.gateway(0, merge=False)
+    gateway.up()
+    city.broker.stop()
+    wait_for(lambda: not gateway.daemon.relays[0].turns.up, "destination down")
+    start_us = city.clock.wall_us()
+    for hour in range(4):
+        for _ in range(3):
+            _stat(city.forwarders[0], rxnb=10 + hour)
+        city.clock.advance(3600)
+    back(city)
+    city.hear(city.devices(1)[0], 0)
+    city.wait_all()
+    _stat(city.forwarders[0], rxnb=1)
+    wait_for(lambda: record.heard_by_hour.total() == 3 * (10 + 11 + 12 + 13) + 1, "all counters")
+
+    first = start_us // 3_600_000_000
+    assert [record.heard_by_hour[first + hour] for hour in range(5)] == [30, 33, 36, 39, 1]
+    assert record.last_seen_us is not None
+    assert record.last_seen_us // 3_600_000_000 == first + 4
+
+
+def _stat(forwarder: Forwarder, **counters: int) -> None:
+    body = json.dumps({"stat": {"time": "2026-01-01 00:00:00 GMT", **counters}}).encode()
+    forwarder.up.send(b"\x02\x7a\x7a\0" + forwarder.eui + body)
+    assert forwarder.up.recv(64) == b"\x02\x7a\x7a\x01"
+
+
 def test_rule_12_an_order_that_the_broker_repeats_is_transmitted_once(city: City) -> None:
     one = city.devices(1)[0]
     city.gateway(0, merge=False).up()
@@ -226,4 +261,23 @@ def test_rule_12_an_order_that_the_broker_repeats_is_transmitted_once(city: City
 
     assert forwarder.pull()[3] == 4, "two orders, two transmissions"
     assert len(listener.acks()) == 2
+    assert city.application.complaints == []
+
+
+def test_rule_13_a_gateway_that_is_online_takes_the_servers_orders_and_one_that_was_killed_is_offline(
+    city: City, tmp_path: Path
+) -> None:
+    one = city.devices(1)[0]
+    text = write_settings(tmp_path, city.broker.url).read_text(encoding="utf-8")
+    settings = tmp_path / "named.toml"
+    settings.write_text(text.replace("[gateway]", f'[gateway]\nid = "{EUI}"'), encoding="utf-8")
+    with Listener(city.broker, f"eu868/gateway/{EUI}/#") as listener:
+        with GatewayProcess(settings) as gateway, Forwarder(gateway.address) as forwarder:
+            forwarder.pull()
+            listener.wait(lambda heard: heard.states() == ["ONLINE"], "ONLINE")
+            forwarder.push(rxpk(data_uplink(one, 0, b"x", confirmed=True)))
+            assert forwarder.answer_pull_resp()["tmst"] > 0
+            listener.wait(lambda heard: bool(heard.acks()), "the acknowledgement")
+            gateway.kill()
+        listener.wait(lambda heard: heard.states() == ["ONLINE", "OFFLINE"], "OFFLINE")
     assert city.application.complaints == []

@@ -34,6 +34,7 @@ from bench.server.txack import handle_tx_ack
 from bench.server.uplink import handle_data_uplink
 
 F_PORT_MAX = 255
+_HOUR_US = 3_600_000_000
 DEFAULT_TENANT = "ChirpStack"
 DEFAULT_APPLICATION = "bench"
 
@@ -76,11 +77,15 @@ class NetworkServer:
         return self._context.drain()
 
     def handle_stats(self, stats: gw.GatewayStats, now_us: int) -> list[Output]:
-        """Take a gateway's statistics: it was seen now, whatever time the statistics are of."""
+        """Take a gateway's statistics: it was seen now, whatever time the statistics are of; they add up in the bucket
+        of their own time (uplink/stats.rs).
+        """
         self._context.run_due(now_us)
         gateway = self.storage.gateways.get(stats.gateway_id)
         if gateway is not None:
             gateway.last_seen_us = now_us
+            counted_us = stats.time.ToMicroseconds() if stats.HasField("time") else now_us
+            gateway.heard_by_hour[counted_us // _HOUR_US] += stats.rx_packets_received
         elif not self.settings.allow_unknown_gateways:
             self._context.log("warning", "statistics of an unknown gateway", gateway_id=stats.gateway_id)
         return self._context.drain()

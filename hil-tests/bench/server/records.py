@@ -6,6 +6,7 @@ Times are microseconds since the Unix epoch. Keys never show up in a representat
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from chirpstack_api import api, common, gw
@@ -182,6 +183,8 @@ class Gateway(Record):
 
     message: api.Gateway = field(default_factory=api.Gateway)
     last_seen_us: int | None = None
+    heard_by_hour: Counter[int] = field(default_factory=Counter)
+    """Frames heard (rx_packets_received) by the hour since the Unix epoch, as ChirpStack's metrics have them."""
 
     @property
     def gateway_id(self) -> str:
