@@ -16,7 +16,7 @@ from gateway.frames import Downlink, DownlinkItem, DownlinkResult, GatewayReport
 from gateway.header import Header, Kind
 
 _MOST_FRAMES = 40
-_MOST_DOWNLINKS = 30
+_MOST_DOWNLINKS = 15
 _MOST_NODES = 500
 _MOST_CONCENTRATORS = 64
 # A line of this many points is about as wide as a hand on a phone's screen.

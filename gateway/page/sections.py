@@ -155,7 +155,6 @@ def airtime(picture: Picture, words: Words) -> Content:
         return element("p", words["airtime-none"], class_="empty")
     columns = (
         Column(words["band"], "device"),
-        Column(words["gateway-id"], "from"),
         Column(words["share"], "reception"),
     )
     return table(
@@ -165,11 +164,14 @@ def airtime(picture: Picture, words: Words) -> Content:
 
 def _account(one: Account, words: Words) -> list[Content]:
     band = one.band if words.language == "en" else one.band.replace(".", ",")
-    used, limit = words.number(one.used_ms / 1000, 1), words.number(one.limit_ms / 1000)
+    used, limit = words.number(one.used_ms / 1000, 2), words.number(one.limit_ms / 1000)
     text = words.say("used-of", used=f"{used}\N{NO-BREAK SPACE}s", most=f"{limit}\N{NO-BREAK SPACE}s")
     return [
-        f"{band.replace('-', '–')}\N{NO-BREAK SPACE}MHz",
-        element("code", one.gateway_id),
+        (
+            element("span", f"{band.replace('-', '–')}\N{NO-BREAK SPACE}MHz", class_="band"),
+            " ",
+            element("code", one.gateway_id, class_="small"),
+        ),
         (text, gauge(one.used_ms / max(1, one.limit_ms))),
     ]
 

@@ -150,14 +150,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "airtime": ("Airtime", "Sendezeit"),
     "airtime-none": ("Nothing transmitted in the last hour.", "In der letzten Stunde nichts gesendet."),
     "band": ("Band", "Band"),
-    "share": ("In the last hour, of what is allowed", "In der letzten Stunde, vom Erlaubten"),
+    "share": ("Used in the last hour", "In der letzten Stunde"),
     # Concentrators
     "concentrators": ("Concentrators", "Konzentratoren"),
     "concentrators-none": (
         "None heard. Does the packet forwarder send to one of the addresses below?",
         "Keiner gehört. Sendet der Packet Forwarder an eine der Adressen unten?",
     ),
-    "gateway-id": ("Gateway ID", "Gateway-ID"),
     "source": ("Source", "Quelle"),
     "sources": ("Listening on", "Hört auf"),
     "reachable": ("there", "erreichbar"),

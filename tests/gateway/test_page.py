@@ -24,6 +24,7 @@ from tests.gateway.kit import (
     wait_for,
     write_settings,
 )
+from tests.gateway.test_chain import order
 
 pytestmark = pytest.mark.live
 
@@ -104,7 +105,28 @@ def test_an_outage_is_told_in_words_and_the_buffer_counts_up_and_empties(street:
     assert browser.text(".frames tbody tr .fate") in ("live", "late")
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK, (768, 1024)])
+def test_a_downlink_is_shown_with_what_became_of_it_and_the_airtime_it_took(street: Street, browser: Browser) -> None:
+    with Listener(street.broker) as listener:
+        street.heard(0x01020304)
+        context = listener.wait_uplinks(1)[0].rx_info.context
+        listener.send_downlink(order(context, downlink_id=1, items=2))
+        street.forwarder.answer_pull_resp("TOO_LATE")
+        street.forwarder.answer_pull_resp("NONE")
+        listener.send_downlink(order(b"", downlink_id=2))
+        listener.wait(lambda one: len(one.acks()) == 2, "two results")
+    browser.open(street.url)
+    browser.wait(lambda: len(browser.all(".downlinks tbody tr")) == 2, "two downlinks")
+    refused, sent = browser.all(".downlinks tbody tr")
+    for part in ("01020304", "city", "SF7", "869.525 MHz", "14 dBm", "RX1 too late", "RX2 sent"):
+        assert part in sent.text
+    assert "too late" in refused.text
+    assert "1 sent, 1 not sent" in browser.text("[data-part=downlinks]")
+    airtime = browser.text(".airtime tbody tr")
+    assert "869.4–869.65 MHz" in airtime
+    assert "0.05 s of 360 s" in airtime
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK, (1024, 768), (768, 1024)])
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_nothing_is_cut_off_at_any_width_in_either_language(
     street: Street, browser: Browser, size: tuple[int, int], language: str
@@ -118,6 +140,8 @@ def test_nothing_is_cut_off_at_any_width_in_either_language(
         "return [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
     )
     assert browser.run(f"{wider}.map(e => e.outerHTML)") == []
+    beyond = "return [...document.querySelectorAll('section *')].filter(e => e.getBoundingClientRect().right >"
+    assert browser.run(f"{beyond} e.closest('section').getBoundingClientRect().right).map(e => e.outerHTML)") == []
     small = (
         "return [...document.querySelectorAll('header a, header button')].map(e => e.getBoundingClientRect().height)"
     )

@@ -269,7 +269,7 @@ def test_what_was_heard_is_remembered_within_bounds() -> None:
     for _ in range(100):
         note(watch, data_frame(1, 1), 2001, rssi_dbm=-70)
     frames, nodes = list(watch.frames()), list(watch.nodes())
-    assert (len(frames), len(nodes), len(list(watch.downlinks()))) == (40, 500, 30)
+    assert (len(frames), len(nodes), len(list(watch.downlinks()))) == (40, 500, 15)
     assert (frames[1].kind.value, frames[0].port, frames[0].fcnt) == ("join", 1, 1)
     assert (nodes[0].dev_addr, len(nodes[0].rssi_dbm), nodes[0].frames) == (1, 24, 100)
     assert watch.concentrator(f"{0:016x}") is None
