@@ -145,10 +145,11 @@ def _trouble(path: Path) -> str:
     try:
         if not path.is_file():
             return "no such file"
-        with path.open("rb"):
-            return ""
+        content = path.read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    # An empty token would let everybody in.
+    return "" if content.strip() else "is empty"
 
 
 def _tags(wanted: Any) -> dict[str, Any]:

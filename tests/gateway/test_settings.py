@@ -109,6 +109,18 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(problems(text)) == 3
 
 
+def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(" \n")
+    station = 'type = "basics_station"\ntoken_file = "token"\n'
+    with pytest.raises(SettingsError, match=r"line 10: source\[0\].token_file: is empty"):
+        parse(EXAMPLE.replace('type = "semtech_udp"\n', station), tmp_path / "gateway.toml")
+
+
+def test_a_budget_is_large_enough_to_stay_connected() -> None:
+    text = EXAMPLE.replace('topic_prefix = "eu868"', 'topic_prefix = "eu868"\nmax_bytes_per_day = 1000')
+    assert problems(text) == ["line 16: destination[0].max_bytes_per_day: 0 for no limit, or at least 1048576 (1 MiB)"]
+
+
 def test_two_destinations_need_two_names() -> None:
     second = EXAMPLE[EXAMPLE.index("[[destination]]") : EXAMPLE.index("[status]")]
 
