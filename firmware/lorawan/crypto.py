@@ -121,17 +121,3 @@ def mic_matches(mic, frame, at):
     for i in range(4):
         difference |= mic[i] ^ frame[at + i]
     return difference == 0
-
-
-def session_keys(app_key, join_nonce, net_id, dev_nonce):
-    """(NwkSKey, AppSKey) of LoRaWAN 1.0.x as bytes; the nonces and NetID are wire bytes (3, 3, 2)."""
-    keys = []
-    for kind in (1, 2):
-        block = bytearray(16)
-        block[0] = kind
-        block[1:4] = join_nonce
-        block[4:7] = net_id
-        block[7:9] = dev_nonce
-        app_key.encrypt(block)
-        keys.append(bytes(block))
-    return keys[0], keys[1]

@@ -6,7 +6,8 @@ Host side only; nodes do not carry this file.
 from binascii import hexlify
 
 from . import frames
-from .crypto import Key, mic_matches, session_keys
+from .activation import JoinAccept, session_keys
+from .crypto import Key, mic_matches
 from .errors import Malformed
 from .ids import DevAddr, Eui, NetId
 
@@ -64,7 +65,7 @@ def _join_accept(frame, app_key, dev_nonce):
     if app_key is None:
         return {"mtype": "JoinAccept", "encrypted": _hex(frame[1:])}
     key = Key(app_key)
-    accept = frames.JoinAccept(frame, key)
+    accept = JoinAccept(frame, key)
     found = {
         "mtype": "JoinAccept",
         "join_nonce": accept.join_nonce[0] | accept.join_nonce[1] << 8 | accept.join_nonce[2] << 16,

@@ -1,8 +1,8 @@
-"""PHYPayloads: built into a buffer, and taken apart (TS001-1.0.4 sections 4 and 6.2). Byte positions, no state.
+"""Data frames: built into a buffer, and taken apart (TS001-1.0.4 section 4). Byte positions, no state.
 
-data frame    MHDR(1)  DevAddr(4)  FCtrl(1)  FCnt(2)  FOpts(0..15)  [FPort(1)  FRMPayload]  MIC(4)
-Join-Request  MHDR(1)  JoinEUI(8)  DevEUI(8)  DevNonce(2)  MIC(4)
-Join-Accept   MHDR(1)  AES{ JoinNonce(3)  NetID(3)  DevAddr(4)  DLSettings(1)  RXDelay(1)  [CFList(16)]  MIC(4) }
+MHDR(1)  DevAddr(4)  FCtrl(1)  FCnt(2)  FOpts(0..15)  [FPort(1)  FRMPayload]  MIC(4)
+
+Frames of a join are in `activation`.
 """
 
 from .crypto import DOWN, UP, mic_matches
@@ -37,17 +37,6 @@ _FHDR_END = const(8)  # MHDR and FHDR without FOpts
 _DATA_MIN_BYTES = _FHDR_END + MIC_BYTES
 
 
-def build_join_request(buffer, app_key, join_eui, dev_eui, dev_nonce):
-    """Write a Join-Request into `buffer`; gives its length. EUIs as 8 wire bytes, `app_key` a `crypto.Key`."""
-    buffer[0] = JOIN_REQUEST
-    buffer[1:9] = join_eui
-    buffer[9:17] = dev_eui
-    buffer[17] = dev_nonce & 0xFF
-    buffer[18] = dev_nonce >> 8
-    _put_mic(buffer, 19, app_key.mic(buffer, 19))
-    return JOIN_REQUEST_BYTES
-
-
 def build_data(buffer, ftype, dev_addr, fctrl, fcnt, fopts, fopts_len, port, data, nwk_key, app_key):
     """Write a data frame into `buffer`; gives its length.
 
@@ -73,11 +62,12 @@ def build_data(buffer, ftype, dev_addr, fctrl, fcnt, fopts, fopts_len, port, dat
             buffer[end] = byte
             end += 1
         (nwk_key if port == 0 else app_key).crypt(buffer, start, end, direction, dev_addr, fcnt)
-    _put_mic(buffer, end, nwk_key.data_mic(buffer, end, direction, dev_addr, fcnt))
+    put_mic(buffer, end, nwk_key.data_mic(buffer, end, direction, dev_addr, fcnt))
     return end + MIC_BYTES
 
 
-def _put_mic(buffer, at, mic):
+def put_mic(buffer, at, mic):
+    """Write the first four bytes of `mic`."""
     for i in range(MIC_BYTES):
         buffer[at + i] = mic[i]
 
@@ -135,35 +125,6 @@ class DataFrame:
         clear = bytearray(self.raw[self.payload_start : self.mic_at])
         key.crypt(clear, 0, len(clear), UP if self.uplink else DOWN, self.dev_addr, fcnt)
         return clear
-
-
-class JoinAccept:
-    """A Join-Accept, decrypted with AppKey (TS001-1.0.4 6.2.6).
-
-    `join_nonce`, `net_id` 3 and `dev_addr` 4 wire bytes; `rx1_dr_offset`; `rx2_dr`; `rx_delay_s` (0 already read as 1);
-    `cflist` 16 bytes or empty; `clear`: the whole frame in clear; `mic_valid`.
-    """
-
-    def __init__(self, raw, app_key):
-        if len(raw) not in JOIN_ACCEPT_BYTES or raw[0] != JOIN_ACCEPT:
-            raise Malformed("no Join-Accept")
-        clear = bytearray(raw)
-        block = bytearray(16)
-        for at in range(1, len(clear), 16):  # the network "decrypts", so the device encrypts
-            block[:] = clear[at : at + 16]
-            app_key.encrypt(block)
-            clear[at : at + 16] = block
-        end = len(clear) - MIC_BYTES
-        self.clear = clear
-        self.join_nonce = bytes(clear[1:4])
-        self.net_id = bytes(clear[4:7])
-        self.dev_addr = bytes(clear[7:11])
-        self.dl_settings = clear[11]
-        self.rx1_dr_offset = (clear[11] >> 4) & 0x07
-        self.rx2_dr = clear[11] & 0x0F
-        self.rx_delay_s = (clear[12] & 0x0F) or 1
-        self.cflist = bytes(clear[13:end])
-        self.mic_valid = mic_matches(app_key.mic(clear, end), clear, end)
 
 
 def u24(data, at):

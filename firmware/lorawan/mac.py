@@ -10,7 +10,6 @@ forget it.
 """
 
 from . import commands, frames
-from .crypto import Key, session_keys
 from .duty import DutyCycle
 from .errors import (
     AckWait,
@@ -28,7 +27,7 @@ from .join import NONCE_END, JoinState
 from .link import Link
 from .outgoing import Outgoing
 from .records import Records
-from .session import FCNT_END, Session
+from .session import FCNT_END
 
 try:
     from micropython import const
@@ -69,7 +68,7 @@ class Mac:
         self._tries_left = 0
         self._nothing = []  # the events of most uplinks
         self._confirmed = False
-        self._dev_nonce = 0
+        self._activation = None  # while joining
         self._asked = 0  # MAC requests that the open exchange carries, bits 1 << CID
         self._ack_at_ms = 0
 
@@ -92,6 +91,8 @@ class Mac:
         Raises `Busy`, `JoinWait`, `DutyCycleWait` or `NonceExhausted`. A session that exists stays until a Join-Accept
         comes.
         """
+        from .activation import Activation
+
         self._require_idle()
         join, region = self._join, self._region
         if join.dev_nonce >= NONCE_END:
@@ -105,12 +106,11 @@ class Mac:
                 self._records.save_nonce(now_ms)
             raise JoinWait(join.patience_ms(wait_ms))
         channel = self._outgoing.choose(data_rate, airtime, now_ms, True)
-        self._dev_nonce = join.spend(airtime, now_ms)
+        dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
         self._outgoing.send(channel, data_rate, airtime, region.MAX_EIRP_DBM, now_ms, now_ms)
-        identity = self._records.identity
-        length = frames.build_join_request(self._buffer, self._app_key(), identity[8:16], identity[:8], self._dev_nonce)
-        self._exchange.frame = self._view[:length]
+        self._activation = Activation(self._records.identity, dev_nonce)
+        self._exchange.frame = self._view[: self._activation.request(self._buffer)]
         self._open = _JOIN
         return self._exchange
 
@@ -288,24 +288,8 @@ class Mac:
 
     def _wants(self, frame):
         if self._open == _JOIN:
-            return self._accept(frame) is not None
+            return self._activation.accept(frame, self._join) is not None
         return self._genuine(frame) is not None
-
-    def _app_key(self):
-        return Key(self._records.identity[16:32])
-
-    def _accept(self, frame):
-        """The Join-Accept in `frame` if it answers our request (TS001-1.0.4 6.2.6), else None."""
-        try:
-            accept = frames.JoinAccept(frame, self._app_key())
-        except Malformed:
-            return None
-        if not accept.mic_valid:
-            return None
-        if frames.u24(accept.join_nonce, 0) == self._join.join_nonce:  # a recording, or a server that began anew
-            self._join.answered = True
-            return None
-        return accept
 
     def _genuine(self, frame):
         """The data frame in `frame` and its full counter, if it is for us and new, else None. Changes nothing."""
@@ -323,29 +307,18 @@ class Mac:
 
     def _conclude_join(self, heard, now_ms):
         self._open = 0
-        accept = None if heard is None else self._accept(heard.frame)
+        activation, self._activation = self._activation, None
+        join, records = self._join, self._records
+        accept = None if heard is None else activation.accept(heard.frame, join)
         if accept is None:
-            self._join.pause(now_ms, self._random_u32)
+            join.pause(now_ms, self._random_u32)
             return [JoinFailed()]
-        nonce = bytes((self._dev_nonce & 0xFF, self._dev_nonce >> 8))
-        nwk_skey, app_skey = session_keys(self._app_key(), accept.join_nonce, accept.net_id, nonce)
-        session = Session(self._dev_nonce, accept.dev_addr, nwk_skey, app_skey)
-        link = self._link
-        link.reset(self._outgoing.data_rate)
-        if accept.rx1_dr_offset < self._region.RX1_OFFSETS:
-            link.rx1_dr_offset = accept.rx1_dr_offset
-        if link.hears(accept.rx2_dr):
-            link.rx2_dr = accept.rx2_dr
-        link.rx_delay_s = accept.rx_delay_s
-        link.plan.apply_cflist(accept.cflist)
-        link.settle()
-        self._join.conclude(frames.u24(accept.join_nonce, 0))
-        records = self._records
-        records.session = session
+        records.session = activation.begin(accept, self._link, self._outgoing.data_rate)
+        join.conclude(frames.u24(accept.join_nonce, 0))
         records.save_nonce(now_ms)
         records.save_cold()
         records.save_hot(now_ms, records.counter_margin)
-        return [Joined(session.shown)]
+        return [Joined(records.session.shown)]
 
     def _conclude_data(self, exchange, heard, now_ms):
         genuine = None if heard is None else self._genuine(heard.frame)
@@ -384,9 +357,14 @@ class Mac:
         else:
             requests = parts.fopts
         age_ms = self._outgoing.age_ms(len(parts.raw), heard.window)
-        events = commands.execute(link, requests, heard.snr_db_x4, self._battery_level, self._asked, age_ms)
-        if any(isinstance(event, SettingsChanged) for event in events):
-            self._records.save_cold()
+        events = []
+        if requests:
+            from .commands import execute  # few downlinks have any
+
+            events = execute(link, requests, heard.snr_db_x4, self._battery_level, self._asked, age_ms)
+            for event in events:
+                if isinstance(event, SettingsChanged):
+                    self._records.save_cold()
         self._records.save_hot(now_ms)
         pending = bool(parts.fctrl & frames.F_PENDING)
         if parts.port and has_payload:

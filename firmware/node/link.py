@@ -13,6 +13,7 @@ from firmware.lorawan.errors import (
     Wait,
 )
 from firmware.lorawan.events import Acknowledged, Downlink, Joined, LinkCheck, Pending, Repeat
+from firmware.node.memory import forget
 from firmware.radio.errors import ChannelBusy
 
 SENT = 0
@@ -105,6 +106,7 @@ class Link:
         except Exception as error:
             self._fault(error)
             return False
+        forget("firmware.lorawan.recovery")
         self._open = True
         self._heard(now_ms)
         if self._mac.joined:
@@ -223,6 +225,7 @@ class Link:
                 return None
             exchange = None
             if heard is not None:
+                forget("firmware.lorawan.activation", "firmware.lorawan.commands")
                 self.rssi_dbm = heard.rssi_dbm
                 self.snr_db_x4 = heard.snr_db_x4
             for event in events:

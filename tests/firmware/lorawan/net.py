@@ -6,7 +6,8 @@ AES decryption, which only a network needs, comes from `cryptography` or from Mi
 from binascii import unhexlify
 
 from firmware.lorawan import explain, frames
-from firmware.lorawan.crypto import Key, session_keys
+from firmware.lorawan.activation import session_keys
+from firmware.lorawan.crypto import Key
 from firmware.lorawan.ids import DevAddr, Eui
 from firmware.lorawan.mac import Mac
 from firmware.lorawan.memory_store import MemoryStore
@@ -56,6 +57,7 @@ class Network:
         self.fcnts = []  # (session, FCntUp) of every new uplink
         self.sessions = 0
         self.fcnt_down = 0
+        self.last_frame = None
 
     def accept(self, request, cflist=b"", dl_settings=0, rx_delay=0, join_nonce=None):
         """The Join-Accept frame for a Join-Request frame."""
@@ -85,6 +87,8 @@ class Network:
         assert found["mic_valid"], found
         if fcnt != last:
             self.fcnts.append((self.sessions, fcnt))
+            self.last_frame = frame
+        assert frame == self.last_frame, "two frames under one counter: the keystream is used twice"
         return found
 
     def downlink(self, port=None, data=b"", fopts=b"", confirmed=False, ack=False, pending=False, fcnt=None):

@@ -9,7 +9,7 @@ import json
 import sys
 from binascii import hexlify, unhexlify
 
-from firmware.lorawan import aes, crypto, explain, frames
+from firmware.lorawan import activation, aes, crypto, explain, frames
 
 
 def hexed(data):
@@ -50,7 +50,7 @@ def join_request(vector):
     assert_fields(vector, found)
     if found["mic_valid"]:
         built = bytearray(23)
-        frames.build_join_request(built, crypto.Key(app_key), frame[1:9], frame[9:17], found["dev_nonce"])
+        activation.build_join_request(built, crypto.Key(app_key), frame[1:9], frame[9:17], found["dev_nonce"])
         assert bytes(built) == frame, vector["name"]
 
 
@@ -65,7 +65,7 @@ def join_accept(vector):
 
 def session_keys(vector):
     fields = vector["fields"]
-    nwk_skey, app_skey = crypto.session_keys(
+    nwk_skey, app_skey = activation.session_keys(
         crypto.Key(key_of(vector, "AppKey")),
         fields["join_nonce"].to_bytes(3, "little"),
         bytes(reversed(unhexlify(fields["net_id"]))),
