@@ -9,6 +9,7 @@ from firmware.lorawan.ids import DevAddr
 from firmware.lorawan.mac import Mac
 from firmware.lorawan.memory_store import MemoryStore
 from firmware.lorawan.store import pack_record
+from tests.firmware.lorawan.failing_store import FailingStore, PowerCut
 from tests.firmware.lorawan.net import APP_KEY, DEV_ADDR, DEV_EUI, JOIN_EUI, Battery, Device, Heard, Network, names
 from tests.on_micropython import run_on_micropython
 
@@ -165,30 +166,6 @@ def test_class_c_is_personalised_likewise():
     events = device.mac.hear(Heard(device.network.downlink(6, b"lamp off"), window=0), device.now_ms)
 
     assert [event.data for event in events] == [b"lamp off"]
-
-
-class PowerCut(Exception):
-    pass
-
-
-class FailingStore(MemoryStore):
-    """Cuts the power at write number `cut`: `before` it, `after` it, or with the record only created (`empty`)."""
-
-    def __init__(self, records, cut, how):
-        super().__init__(records)
-        self.cut = cut
-        self.how = how
-        self.writes = 0
-
-    def save(self, name, body):
-        if self.writes == self.cut:
-            if self.how == "after":
-                super().save(name, body)
-            elif self.how == "empty":
-                self.records.setdefault(name, b"")
-            raise PowerCut
-        self.writes += 1
-        super().save(name, body)
 
 
 def live(device, uplinks):

@@ -6,35 +6,10 @@ The model of flash: a cut leaves the old record or the new one; a record written
 
 from firmware.lorawan.errors import Wait
 from firmware.lorawan.memory_store import MemoryStore
-from firmware.lorawan.store import pack_record
+from tests.firmware.lorawan.failing_store import FailingStore, PowerCut
 from tests.firmware.lorawan.net import APP_KEY, DEV_EUI, JOIN_EUI, Device, Network
 
 UPLINKS = 40  # more than one write of the counter ceiling
-
-
-class PowerCut(Exception):
-    pass
-
-
-class FailingStore(MemoryStore):
-    """Cuts the power at write number `cut` (0: the first), in the way `how`."""
-
-    def __init__(self, records, cut, how):
-        super().__init__(records)
-        self.cut = cut
-        self.how = how
-        self.writes = 0
-
-    def save(self, name, body):
-        if self.writes == self.cut:
-            self.cut = None
-            if self.how == "after":
-                self.records[name] = pack_record(body)
-            elif self.how == "empty":
-                self.records.setdefault(name, b"")
-            raise PowerCut
-        self.writes += 1
-        super().save(name, body)
 
 
 def live(device, uplinks):
