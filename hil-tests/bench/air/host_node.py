@@ -10,6 +10,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from bench.air.air import Air
@@ -29,6 +30,7 @@ from firmware.node.clock import Clock
 from firmware.radio.errors import ChannelBusy
 from firmware.radio.sx126x import SX1262
 from firmware.radio.sx126x_class_c import SX1262ClassC
+from provisioning.bundle import region_module
 
 SPI_HZ = 4_000_000
 
@@ -185,6 +187,11 @@ class HostNode:
         if frames.full_fcnt(found["fcnt16"], state["fcnt_down"]) is None:
             return f"FCntDown {found['fcnt16']} was taken before"
         return "its MIC does not fit the session of this node"
+
+
+def region_page(name: str) -> Any:
+    """The node's page of facts of a region, by its name."""
+    return import_module(region_module(name))
 
 
 @contextmanager

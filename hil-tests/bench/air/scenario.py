@@ -17,7 +17,8 @@ from bench.air.air import Air
 from bench.air.concentrator import Concentrator
 from bench.air.direct import DirectLink
 from bench.air.fiber import Fiber
-from bench.air.host_node import HostNode, Identity, settled_heap
+from bench.air.host_node import HostNode, Identity, region_page, settled_heap
+from bench.air.networks import NETWORKS
 from bench.air.scenario_file import Downlink, MacRequest, Scenario, profile_report
 from bench.air.scenario_file import Node as NodePlan
 from bench.air.telling import FrameLine, Line, NodeSummary, Remark, Teller
@@ -46,7 +47,8 @@ class ScenarioRun:
         self._air.lose_share(scenario.loss_share)
         network = scenario.network
         self._server = NetworkServer(
-            Settings(rx1_delay_s=network.rx1_delay_s, adr_disabled=not network.adr), seed=scenario.seed
+            Settings.of(network.region, rx1_delay_s=network.rx1_delay_s, adr_disabled=not network.adr),
+            seed=scenario.seed,
         )
         self._remarks: list[Remark] = []
         self._verdicts: dict[tuple[int, str], str] = {}
@@ -55,7 +57,9 @@ class ScenarioRun:
         self._link = DirectLink(self._schedule, self._witness, unix_us=EPOCH_US, on_output=lambda _output: None)
         self._concentrators: dict[str, Concentrator] = {}
         for number, gateway in enumerate(scenario.gateway):
-            concentrator = Concentrator(self._schedule, self._air, gateway.name, seed=scenario.seed)
+            concentrator = Concentrator(
+                self._schedule, self._air, gateway.name, seed=scenario.seed, **NETWORKS[network.region]._asdict()
+            )
             self._link.attach(concentrator, f"70b3d5fffe{0xA1 + number:06x}")
             self._concentrators[gateway.name] = concentrator
             if gateway.position_m:
@@ -74,6 +78,9 @@ class ScenarioRun:
         teller = Teller(
             gateways=list(self._concentrators),
             channels={hz: index for index, hz in self._server.settings.network_channels_hz().items()},
+            downlink_channels={
+                hz: index for index, hz in enumerate(self._server.settings.region.downlink_channels_hz())
+            },
             keys=self._witness.keys,
             verdicts=self._verdicts,
             app_keys={name: life.node.identity.app_key for name, life in self._lives.items()},
@@ -85,6 +92,11 @@ class ScenarioRun:
         lines: list[Line] = sorted([*frames, *self._remarks], key=lambda line: line.time_us)
         return lines + [self._summary(life, frames) for life in self._lives.values()]
 
+    @property
+    def region(self) -> str:
+        """Where it all happens."""
+        return self._scenario.network.region
+
     # Set-up
 
     def _settle(self, plan: NodePlan) -> _Life:
@@ -92,7 +104,7 @@ class ScenarioRun:
         dev_eui = plan.dev_eui.lower() or _derived(seed, plan.name, 8).hex()
         app_key = _derived(seed, plan.name, 16)
         if plan.registered:
-            profile = default_profile()
+            profile = default_profile(self._server.settings.region.common_name)
             profile.supports_class_c = plan.class_ == "C"
             known_key = _derived(seed, f"{plan.name}/another", 16) if plan.wrong_app_key else app_key
             self._server.add_device(dev_eui, known_key, name=plan.name, profile=profile)
@@ -211,6 +223,7 @@ class _Life:
             class_c=plan.class_ == "C",
             clock_error_ppm=plan.clock_error_ppm,
             judged=lambda frame, reason: run.node_judged(plan.name, frame, reason),
+            region=region_page(run.region),
         )
         self._say: Callable[[str], None] = lambda text: run.remark_of_node(plan.name, text)
         self._port, self._payload = plan.f_port, bytes.fromhex(plan.payload)
@@ -232,7 +245,7 @@ class _Life:
                 self._rest(due_ms - node.now_ms)
                 due_ms += round(1000 * self.plan.report_interval_s)
                 self._report()
-        except LorawanError as error:
+        except (LorawanError, ValueError) as error:  # ValueError: a data rate that the region does not have
             self._say(f"gives up: {error}")
 
     def _report(self) -> None:

@@ -27,6 +27,7 @@ EuiText = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{16}$")]
 HexText = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2})*$", max_length=484)]
 """Up to 242 bytes, the longest application payload of EU868."""
 Port = Annotated[int, Meta(ge=1, le=223)]
+Region = Literal["EU868", "IN865", "KR920", "US915", "AU915", "AS923-1", "AS923-2", "AS923-3", "AS923-4"]
 Metres = tuple[float, float]
 Span = tuple[Seconds, Seconds]
 """From, to."""
@@ -121,8 +122,9 @@ class MacRequest(_Table, frozen=True):
 
 
 class Network(_Table, frozen=True):
-    """[network]. `backhaul_off_s`: spans in which no gateway reaches the server."""
+    """[network]. `region` of everybody; `backhaul_off_s`: spans in which no gateway reaches the server."""
 
+    region: Region = "EU868"
     rx1_delay_s: Annotated[int, Meta(ge=1, le=15)] = 1
     adr: bool = True
     backhaul_off_s: tuple[Span, ...] = ()

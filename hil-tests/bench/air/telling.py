@@ -48,6 +48,8 @@ class FrameLine:
     header: dict[str, Any]
     record: FrameRecord
     channel: int | None
+    place: str
+    """The channel, for people."""
     accepted: bool
     reason: str
 
@@ -80,9 +82,7 @@ class FrameLine:
         frame = self.record.frame
         arrow = "<" if self.downlink else ">"
         who = (self.receiver or "?") if self.downlink else self.sender
-        elsewhere = "RX2" if self.downlink else "-"
-        channel = elsewhere if self.channel is None else f"ch{self.channel}"
-        place = f"{frame.freq_hz / 1_000_000:.3f} {channel:<4} SF{frame.sf:<2}"
+        place = f"{frame.freq_hz / 1_000_000:.3f} {self.place:<4} SF{frame.sf:<2}"
         outcome = "ok" if self.accepted else self.reason
         return f"{_clock(self.time_us)}  {place} {arrow} {who:<{width}}  {_header_text(self.header)}  | {outcome}"
 
@@ -141,6 +141,7 @@ class Teller:
         *,
         gateways: list[str],
         channels: Mapping[int, int],
+        downlink_channels: Mapping[int, int],
         keys: Mapping[str, SessionKeys],
         verdicts: Mapping[tuple[int, str], str],
         app_keys: Mapping[str, bytes],
@@ -148,6 +149,7 @@ class Teller:
     ) -> None:
         self._gateways = gateways
         self._channels = channels
+        self._downlink_channels = downlink_channels
         self._keys = keys
         self._verdicts = verdicts
         self._app_keys = app_keys
@@ -167,9 +169,17 @@ class Teller:
             header=self._header(frame.payload, receiver),
             record=record,
             channel=self._channels.get(frame.freq_hz),
+            place=self._place(frame.freq_hz, downlink=downlink),
             accepted=not reason,
             reason=reason,
         )
+
+    def _place(self, freq_hz: int, *, downlink: bool) -> str:
+        if downlink and freq_hz in self._downlink_channels:
+            return f"dn{self._downlink_channels[freq_hz]}"
+        if freq_hz in self._channels:
+            return f"ch{self._channels[freq_hz]}"
+        return "RX2" if downlink else "-"
 
     def _fate_up(self, record: FrameRecord) -> str:
         heard = [name for name in self._gateways if name in record.heard]

@@ -94,8 +94,13 @@ class Region:
         """Where RX1 is after an uplink."""
         if self.fixed is None:
             return uplink_hz
-        channel = self.join_channels_hz.index(uplink_hz)
-        return self.fixed.first_hz + self.fixed.step_hz * (channel % DOWNLINK_CHANNELS)
+        return self.downlink_channels_hz()[self.join_channels_hz.index(uplink_hz) % DOWNLINK_CHANNELS]
+
+    def downlink_channels_hz(self) -> tuple[int, ...]:
+        """The downlink channels of a fixed plan; a dynamic one has none of its own."""
+        if self.fixed is None:
+            return ()
+        return tuple(self.fixed.first_hz + self.fixed.step_hz * channel for channel in range(DOWNLINK_CHANNELS))
 
     def downlink_power_dbm(self, frequency_hz: int) -> int:
         """EIRP for a gateway."""

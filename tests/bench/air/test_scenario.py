@@ -45,6 +45,25 @@ def test_a_node_out_of_range_is_too_weak_at_every_data_rate_and_one_at_the_edge_
     assert frames(lines, "near")[0].accepted
 
 
+def test_a_node_in_america_probes_the_octets_until_a_gateway_of_eight_channels_hears_it():
+    lines = run('duration_s = 600\n[network]\nregion = "US915"\n[[node]]\nname = "bin"\n')
+
+    requests = [line for line in frames(lines, "bin") if line.header["type"] == "JoinRequest"]
+    assert all("no channel at" in line.reason for line in requests[:-1])
+    assert requests[-1].accepted
+    assert requests[-1].channel in range(8, 16)
+    assert joined(lines) == {"bin": True}
+    accept = next(line for line in frames(lines, "gateway"))
+    assert accept.place == f"dn{requests[-1].channel % 8}"
+    assert {line.channel for line in frames(lines, "bin") if line not in requests} <= set(range(8, 16))
+
+
+def test_a_data_rate_that_a_region_does_not_have_is_told():
+    lines = run('duration_s = 600\n[network]\nregion = "AS923-2"\n[[node]]\nname = "slow"\ndata_rate = 0\n')
+
+    assert any("gives up: no channel carries DR0" in line.text(4) for line in lines)
+
+
 def test_a_wrong_app_key_is_what_the_server_says_of_each_request():
     lines = example("wrong-app-key")
 
