@@ -8,13 +8,15 @@ the server recognises by its counter.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.clock import Clock, SystemClock
-from gateway.errors import BadFrame, LinkLost, LinkRefused
+from gateway.errors import BadFrame, LinkLost, LinkRefused, SpoolError
 from gateway.forwarders import mqtt
 from gateway.forwarders.access import broker_for
 from gateway.forwarders.backoff import Backoff
@@ -69,7 +71,7 @@ class Service:
         return self._clock.mono_us()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until told to stop. Raises SpoolError and OSError before anything was served."""
+        """Serve until told to stop. Raises SpoolError (also when the disk fails) and OSError (address in use)."""
         self._store = MergeStore(self.settings.resolve(self.settings.merge.path))
         self.gate = Gate(self.settings.rules(), self._store, self.now_us())
         face = Face(self) if self.settings.status is not None else None
@@ -85,6 +87,10 @@ class Service:
             done, _ = await asyncio.wait({link, stopping, housekeeping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 await task
+        except sqlite3.Error as error:
+            path = self.settings.resolve(self.settings.merge.path)
+            advice = "What was not stored stays with the broker. Look at free space and permissions, then start again."
+            raise SpoolError(f"{path}: {error}. {advice}") from None
         finally:
             self._notifier.tell("STOPPING=1")
             for task in (link, stopping, housekeeping):
@@ -92,7 +98,8 @@ class Service:
             await asyncio.gather(link, stopping, housekeeping, return_exceptions=True)
             if face is not None:
                 await face.stop()
-            self._store.close()
+            with contextlib.suppress(sqlite3.Error):
+                self._store.close()
             _log.info("stopped", extra={"waiting": self.gate.waiting})
 
     async def _housekeeping(self) -> None:

@@ -92,8 +92,10 @@ class MergeStore:
 
     def close(self) -> None:
         """Commit and close."""
-        self._db.execute("COMMIT")
-        self._db.close()
+        try:
+            self._db.execute("COMMIT")
+        finally:
+            self._db.close()
 
     # What is there
 

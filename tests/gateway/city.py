@@ -69,12 +69,14 @@ class MergeProcess(Process):
         partitions: str = "0123456789abcdef",
         quiet: str = "1s",
         spacing: str = "500ms",
+        most_bytes: int = 0,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         settings = directory / f"{name}.toml"
         text = _GATE.format(broker=broker_url, name=name, partitions=partitions, quiet=quiet, spacing=spacing)
         settings.write_text(text.replace("[merge]", f'[merge]\npath = "{name}.db"'))
-        super().__init__(name, [sys.executable, "-m", "gateway", "merge", "--config", str(settings)], directory)
+        limit = ["prlimit", f"--fsize={most_bytes}"] if most_bytes else []
+        super().__init__(name, [*limit, sys.executable, "-m", "gateway", "merge", "--config", str(settings)], directory)
 
     def start(self) -> None:
         """Start, and return when it serves its partitions."""

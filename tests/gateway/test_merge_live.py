@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.city import City
+from tests.gateway.city import City, MergeProcess
 from tests.gateway.kit import Listener, join_request, rxpk, wait_for
 
 pytestmark = pytest.mark.live
@@ -151,6 +151,27 @@ def test_hostile_messages_are_counted_and_change_nothing(city: City) -> None:
     assert health(city)["published"] == 1
     refused = [line["kind"] for line in city.gates[0].said() if line["event"] == "message refused"]
     assert {"late-message", "late-size", "late-backlog"} <= set(refused)
+
+
+def test_a_gate_whose_disk_is_full_stops_and_says_so_and_nothing_is_lost(city: City) -> None:
+    devices = city.devices(24)
+    gate = city.gate(quiet="500ms")
+    gate.stop()
+    # As much as the file has now, and a little more.
+    city.gates[0] = small = MergeProcess(city.directory, city.broker.url, quiet="500ms", most_bytes=80_000)
+    small.start()
+    city.gateway(0)
+    city.broker.stop()
+    for f_cnt in range(4):
+        for one in devices:
+            city.hear(one, f_cnt)
+    city.broker.start()
+    wait_for(lambda: not small.running, "the end of the gate")
+    assert "Look at free space" in small.tail()
+    gate.start()
+    city.wait_all(90)
+
+    city.judge()
 
 
 def test_joins_do_not_pass_the_gate(city: City) -> None:
