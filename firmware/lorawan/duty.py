@@ -1,6 +1,6 @@
 """Duty cycle: airtime of each sub-band in any hour, and the limit over all bands that DutyCycleReq may set.
 
-Airtime is booked in slots of five minutes; thirteen slots always cover the last hour, whenever it begins. So the limit
+Airtime is booked in slots of about five minutes; thirteen slots always cover the last hour, whenever it begins. So the limit
 holds in every sliding hour, and a quiet node may spend it in one burst.
 
 The books survive a reset as a reserve: what the stored record says has been spent is a step ahead of what really was,
@@ -14,7 +14,7 @@ try:
 except ImportError:
     const = int  # CPython: a constant is just its value
 
-_SLOT_MS = const(300_000)
+_SLOT_MS = const(304_000)  # twelve of them are an hour, by a clock that is 1 % fast too
 _SLOTS = const(13)
 _STEP_US = const(1_000_000)  # the reserve runs ahead by so much; each reset costs at most as much of the budget
 _UNIT_US = const(10_000)  # the stored reserve counts 10 ms
