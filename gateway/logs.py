@@ -87,3 +87,18 @@ class Tally:
             total = self._counts[key]
             self._told[key] = (now_s, total)
             log.warning(event, extra={"kind": key[1], "new": total - told_count, "total": total})
+
+
+class Counted(logging.Logger):
+    """A logger for a library that strangers can make talk: its errors are counted as `event`, by kind, not written."""
+
+    def __init__(self, tally: Tally, log: logging.Logger, event: str) -> None:
+        super().__init__(f"{log.name}.counted", logging.WARNING)
+        self._tally = tally
+        self._teller = log
+        self._event = event
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Count."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._tally.count(self._teller, self._event, "error" if error is None else type(error).__name__)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import zlib
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.logs import Counted
 from gateway.metrics import CONTENT_TYPE, metrics
 from gateway.page.document import page
 from gateway.page.look import look
@@ -28,6 +30,8 @@ from gateway.setting_types import Address
 
 if TYPE_CHECKING:
     from gateway.daemon import Daemon
+
+_log = logging.getLogger(__name__)
 
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _DRAWN_US = 500_000
@@ -69,7 +73,8 @@ class StatusServer:
         app.router.add_get("/favicon.ico", _file("icon.svg", _STATIC["icon.svg"]))
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics_text)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        told = Counted(self._daemon.tally, _log, "status request refused")
+        self._runner = web.AppRunner(app, access_log=None, logger=told, handle_signals=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, bind.host, bind.port)
         await site.start()

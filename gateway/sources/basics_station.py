@@ -13,7 +13,7 @@ import asyncio
 import hmac
 import logging
 import ssl
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import WSMsgType, web
 
@@ -21,8 +21,9 @@ from gateway.clock import Clock
 from gateway.errors import BadFrame, NoPath
 from gateway.frames import Delay, DownlinkItem, TxStatus
 from gateway.gps_time import gps_from_utc_us
-from gateway.logs import Tally
+from gateway.logs import Counted, Tally
 from gateway.setting_types import Address
+from gateway.sources.door import Door
 from gateway.sources.port import Sink
 from gateway.station import messages
 from gateway.station.eui import write_id6
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 # The largest message of a station is an uplink of 255 bytes in hex and its fields.
 _LONGEST_MESSAGE = 16_384
 _MOST_STATIONS = 64
+# Each has one connection, a second one while it comes back, and another for router-info.
+_MOST_CONNECTIONS = 3 * _MOST_STATIONS
 # Stations expect a ping about every minute.
 _PING_S = 60.0
 _HELLO_PATIENCE_S = 20.0
@@ -81,22 +84,26 @@ class BasicsStationSource:
         self._stations: dict[str, _Station] = {}
         self._number = 0
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
 
     async def start(self) -> Address:
         """See `Source.start`."""
         app = web.Application()
         app.router.add_get("/router-info", self._router_info)
         app.router.add_get("/station/{gateway_id:[0-9a-f]{16}}", self._connected)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        told = Counted(self._tally, _log, "station refused")
+        self._runner = web.AppRunner(app, access_log=None, logger=told, handle_signals=False, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._bind.host, self._bind.port, ssl_context=self._tls)
-        await site.start()
-        address = Address.of(*self._runner.addresses[0][:2])
+        make = cast(web.Server, self._runner.server)  # there since `setup`
+        self._door = Door(make, tls=self._tls, most=_MOST_CONNECTIONS, tally=self._tally, event="station refused")
+        address = self._door.open(self._bind)
         _log.info("source ready", extra={"source": "basics_station", "bind": address})
         return address
 
     async def stop(self) -> None:
         """See `Source.stop`."""
+        if self._door is not None:
+            await self._door.close()
         for station in list(self._stations.values()):
             await station.socket.close()
         if self._runner is not None:

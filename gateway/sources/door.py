@@ -1,0 +1,98 @@
+"""A TCP door with a doorman: at most so many connections at once, TLS within a time, and a word for each that fails.
+
+asyncio's own server takes whatever comes, gives each TLS connection a quarter of a megabyte before it has said a word,
+and tells nobody of a handshake that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+from gateway.logs import Tally
+from gateway.setting_types import Address
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 64
+_HANDSHAKE_PATIENCE_S = 10.0
+# When the process has no descriptors left, others need the processor more than the door does.
+_PAUSE_S = 0.5
+
+
+class Door:
+    """Accepts connections for protocols that `make` makes; refusals are counted as `event`."""
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.BaseProtocol],
+        *,
+        tls: ssl.SSLContext | None,
+        most: int,
+        tally: Tally,
+        event: str,
+    ) -> None:
+        self._make = make
+        self._tls = tls
+        self._most = most
+        self._tally = tally
+        self._event = event
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._inside: set[asyncio.BaseTransport] = set()
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+
+    def open(self, bind: Address) -> Address:
+        """Listen; returns the address it really has. Raises OSError."""
+        family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+        self._listener = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
+        self._listener.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(self._listener), name="door")
+        return Address.of(*self._listener.getsockname()[:2])
+
+    async def close(self) -> None:
+        """Let nobody in any more. Who is inside stays."""
+        tasks = [*self._greeting, *([self._accepting] if self._accepting is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                guest, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                self._tally.count(_log, self._event, f"accept: {error.strerror}")
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if self._full():
+                self._tally.count(_log, self._event, "connections-many")
+                guest.close()
+                continue
+            greeting = asyncio.create_task(self._greet(guest), name="door-greeting")
+            self._greeting.add(greeting)
+            greeting.add_done_callback(self._greeting.discard)
+
+    def _full(self) -> bool:
+        self._inside = {transport for transport in self._inside if not transport.is_closing()}
+        return len(self._inside) + len(self._greeting) >= self._most
+
+    async def _greet(self, guest: socket.socket) -> None:
+        patience_s = None if self._tls is None else _HANDSHAKE_PATIENCE_S
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                self._make, guest, ssl=self._tls, ssl_handshake_timeout=patience_s
+            )
+        except ssl.SSLError as error:
+            self._tally.count(_log, self._event, f"tls: {error.reason or 'failed'}"[:60])
+        except OSError:
+            # Left, or said nothing, before the handshake was over.
+            self._tally.count(_log, self._event, "tls: gone")
+        else:
+            self._inside.add(transport)
