@@ -155,10 +155,7 @@ def test_hostile_messages_are_counted_and_change_nothing(city: City) -> None:
 
 def test_a_gate_whose_disk_is_full_stops_and_says_so_and_nothing_is_lost(city: City) -> None:
     devices = city.devices(24)
-    gate = city.gate(quiet="500ms")
-    gate.stop()
-    # As much as the file has now, and a little more.
-    city.gates[0] = small = MergeProcess(city.directory, city.broker.url, quiet="500ms", most_bytes=80_000)
+    small = MergeProcess(city.directory, city.broker.url, quiet="500ms", most_bytes=80_000)
     small.start()
     city.gateway(0)
     city.broker.stop()
@@ -168,7 +165,7 @@ def test_a_gate_whose_disk_is_full_stops_and_says_so_and_nothing_is_lost(city: C
     city.broker.start()
     wait_for(lambda: not small.running, "the end of the gate")
     assert "Look at free space" in small.tail()
-    gate.start()
+    city.gate(quiet="500ms")
     city.wait_all(90)
 
     city.judge()
