@@ -7,6 +7,7 @@ opens a LoRaWAN payload; `gateway.header` looks at the few bytes in front of it.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeVar
 
 import msgspec
 
@@ -164,6 +165,33 @@ class DownlinkResult(msgspec.Struct, frozen=True):
     statuses: tuple[TxStatus, ...]
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """Packets of one interval by frequency in Hz, by modulation, and by what became of a downlink; empty if untold."""
+
+    rx_per_frequency: dict[int, int] = {}
+    tx_per_frequency: dict[int, int] = {}
+    rx_per_modulation: dict[Modulation, int] = {}
+    tx_per_modulation: dict[Modulation, int] = {}
+    tx_per_status: dict[str, int] = {}
+
+    def plus(self, other: Counts) -> Counts:
+        """The sum of both."""
+        return Counts(
+            rx_per_frequency=_sum(self.rx_per_frequency, other.rx_per_frequency),
+            tx_per_frequency=_sum(self.tx_per_frequency, other.tx_per_frequency),
+            rx_per_modulation=_sum(self.rx_per_modulation, other.rx_per_modulation),
+            tx_per_modulation=_sum(self.tx_per_modulation, other.tx_per_modulation),
+            tx_per_status=_sum(self.tx_per_status, other.tx_per_status),
+        )
+
+
+_Key = TypeVar("_Key")
+
+
+def _sum(one: dict[_Key, int], two: dict[_Key, int]) -> dict[_Key, int]:
+    return {key: one.get(key, 0) + two.get(key, 0) for key in {**one, **two}}
+
+
 class GatewayReport(msgspec.Struct, frozen=True):
     """Counters of one interval as a packet forwarder tells them ("stat"). Position is None when unknown, and so is
     `acknowledged_percent`, the share of its datagrams that were acknowledged to it.
@@ -179,3 +207,4 @@ class GatewayReport(msgspec.Struct, frozen=True):
     altitude_m: float = 0.0
     metadata: dict[str, str] = {}
     acknowledged_percent: float | None = None
+    counts: Counts = Counts()

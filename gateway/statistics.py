@@ -53,4 +53,5 @@ def _added(one: Sum, two: Sum) -> Sum:
     early, late = sorted((one, two), key=lambda each: each.moment.mono_us)
     counters = ("rx_received", "rx_ok", "tx_received", "tx_emitted")
     total = {name: getattr(early.report, name) + getattr(late.report, name) for name in counters}
-    return Sum(msgspec.structs.replace(late.report, **total), late.moment)
+    counts = early.report.counts.plus(late.report.counts)
+    return Sum(msgspec.structs.replace(late.report, **total, counts=counts), late.moment)

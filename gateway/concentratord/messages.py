@@ -6,8 +6,10 @@ command    gw.Command; the answer is the bare message that belongs to it, or not
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
+from itertools import islice
 from typing import Any, NamedTuple
 
 from chirpstack_api import gw
@@ -15,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.chirpstack_modulation import read_modulation, write_modulation
 from gateway.errors import BadFrame
-from gateway.frames import Crc, Delay, DownlinkItem, GatewayReport, GpsTime, LoRa, TxStatus, Uplink
+from gateway.frames import Counts, Crc, Delay, DownlinkItem, GatewayReport, GpsTime, LoRa, Modulation, TxStatus, Uplink
 from gateway.gps_time import utc_from_gps_us
 
 _LONGEST_PHY_BYTES = 255
@@ -23,6 +25,8 @@ _EUI = re.compile(r"[0-9a-f]{16}")
 # The counter of a concentrator has 4 bytes; ChirpStack Gateway Mesh writes 9 (prefix, relay, uplink).
 _LONGEST_CONTEXT_BYTES = 32
 _MOST_METADATA = 16
+# A concentrator has ten channels and eight data rates.
+_MOST_COUNTERS = 64
 _LONGEST_METADATA = 64
 
 
@@ -109,7 +113,28 @@ def _report(stats: Any) -> GatewayReport:
         longitude=stats.location.longitude if placed else None,
         altitude_m=stats.location.altitude if placed else 0.0,
         metadata=_metadata(stats.metadata),
+        counts=Counts(
+            rx_per_frequency=_first(stats.rx_packets_per_frequency),
+            tx_per_frequency=_first(stats.tx_packets_per_frequency),
+            rx_per_modulation=_per_modulation(stats.rx_packets_per_modulation),
+            tx_per_modulation=_per_modulation(stats.tx_packets_per_modulation),
+            tx_per_status=_first(stats.tx_packets_per_status),
+        ),
     )
+
+
+def _first(counters: Any) -> dict[Any, int]:
+    """A map of counters, cut to a size that cannot hurt."""
+    return dict(islice(counters.items(), _MOST_COUNTERS))
+
+
+def _per_modulation(counters: Any) -> dict[Modulation, int]:
+    found: dict[Modulation, int] = {}
+    for counter in islice(counters, _MOST_COUNTERS):
+        with contextlib.suppress(BadFrame):
+            modulation = read_modulation(counter.modulation)
+            found[modulation] = found.get(modulation, 0) + counter.count
+    return found
 
 
 def ask_gateway_id() -> bytes:

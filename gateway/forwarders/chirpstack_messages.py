@@ -140,6 +140,16 @@ def stats(report: GatewayReport, utc_us: int | None) -> Any:
         tx_packets_emitted=report.tx_emitted,
         metadata=report.metadata,
     )
+    counts = report.counts
+    message.rx_packets_per_frequency.update(counts.rx_per_frequency)
+    message.tx_packets_per_frequency.update(counts.tx_per_frequency)
+    message.tx_packets_per_status.update(counts.tx_per_status)
+    for target, per_modulation in (
+        (message.rx_packets_per_modulation, counts.rx_per_modulation),
+        (message.tx_packets_per_modulation, counts.tx_per_modulation),
+    ):
+        for modulation, number in per_modulation.items():
+            write_modulation(target.add(count=number).modulation, modulation)
     if utc_us is not None:
         message.time.seconds, micros = divmod(utc_us, 1_000_000)
         message.time.nanos = micros * 1000

@@ -118,5 +118,10 @@ def stats_event(received: int, gateway_id: str = EUI) -> Any:
     event = gw.Event()
     stats = event.gateway_stats
     stats.gateway_id, stats.rx_packets_received, stats.rx_packets_received_ok = gateway_id, received, received - 1
+    stats.rx_packets_per_frequency[868_100_000] = received
+    stats.tx_packets_per_status["OK"] = 2
+    counter = stats.rx_packets_per_modulation.add(count=received)
+    counter.modulation.lora.bandwidth, counter.modulation.lora.spreading_factor = 125_000, 7
+    counter.modulation.lora.code_rate = gw.CR_4_5
     stats.location.latitude, stats.location.longitude = 51.5, 7.4
     return event

@@ -17,11 +17,26 @@ from hypothesis import strategies as st
 from bench.broker import Broker
 from gateway.concentratord import messages
 from gateway.errors import BadFrame
-from gateway.frames import Crc, Delay, DownlinkItem, Fsk, GatewayReport, GpsTime, Immediately, LoRa, TxStatus, Uplink
+from gateway.forwarders import chirpstack_messages
+from gateway.frames import (
+    Counts,
+    Crc,
+    Delay,
+    DownlinkItem,
+    Fsk,
+    GatewayReport,
+    GpsTime,
+    Immediately,
+    LoRa,
+    Moment,
+    TxStatus,
+    Uplink,
+)
 from gateway.gps_time import utc_from_gps_us
 from gateway.logs import Tally
 from gateway.setting_types import ZmqUrl
 from gateway.sources.concentratord import ConcentratordSource
+from gateway.statistics import Ledger
 from tests.gateway.concentratord import Concentratord, stats_event, uplink_event
 from tests.gateway.kit import (
     EUI,
@@ -72,9 +87,22 @@ def test_only_gps_time_is_believed() -> None:
 
 def test_counters_and_mesh_messages_are_told_apart() -> None:
     report = messages.read_event(stats_event(10).SerializeToString())
-    assert report == GatewayReport(EUI, rx_received=10, rx_ok=9, latitude=51.5, longitude=7.4)
+    counts = Counts({868_100_000: 10}, {}, {LoRa(7, 125_000): 10}, {}, {"OK": 2})
+    assert report == GatewayReport(EUI, rx_received=10, rx_ok=9, latitude=51.5, longitude=7.4, counts=counts)
     mesh = gw.Event(mesh=gw.MeshEvent(gateway_id=EUI))
     assert messages.read_event(mesh.SerializeToString()) == messages.Mesh(EUI)
+
+
+def test_counters_reach_the_server_as_concentratord_told_them_and_add_up_in_an_outage() -> None:
+    report = messages.read_event(stats_event(10).SerializeToString())
+    assert isinstance(report, GatewayReport)
+    ledger = Ledger()
+    for mono_us in (0, 30_000_000):
+        ledger.add(report, Moment(1, mono_us, mono_us))
+    told = chirpstack_messages.stats(ledger.take()[0].report, None)
+    assert dict(told.rx_packets_per_frequency) == {868_100_000: 20}
+    assert dict(told.tx_packets_per_status) == {"OK": 4}
+    assert [(one.modulation.lora.spreading_factor, one.count) for one in told.rx_packets_per_modulation] == [(7, 20)]
 
 
 @pytest.mark.parametrize(
