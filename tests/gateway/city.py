@@ -10,6 +10,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.broker import Broker
 from bench.chaos.load import Device, data_uplink, device
@@ -119,7 +120,7 @@ class City:
 
     # Who is there
 
-    def gate(self, name: str = "gate", **settings: str) -> MergeProcess:
+    def gate(self, name: str = "gate", **settings: Any) -> MergeProcess:
         """One more merge gate, running."""
         gate = MergeProcess(self.directory, self.broker.url, name, **settings)
         self._stack.callback(gate.stop)

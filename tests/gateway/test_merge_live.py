@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.city import City, MergeProcess
+from tests.gateway.city import City
 from tests.gateway.kit import Listener, join_request, rxpk, wait_for
 
 pytestmark = pytest.mark.live
@@ -155,8 +155,7 @@ def test_hostile_messages_are_counted_and_change_nothing(city: City) -> None:
 
 def test_a_gate_whose_disk_is_full_stops_and_says_so_and_nothing_is_lost(city: City) -> None:
     devices = city.devices(24)
-    small = MergeProcess(city.directory, city.broker.url, quiet="500ms", most_bytes=80_000)
-    small.start()
+    small = city.gate(quiet="500ms", most_bytes=80_000)
     city.gateway(0)
     city.broker.stop()
     for f_cnt in range(4):
