@@ -78,7 +78,7 @@ class ConcentratordSource:
             asyncio.create_task(self._listen(self._context, events), name="concentratord-events"),
             asyncio.create_task(self._keep_asking(), name="concentratord-asks"),
         ]
-        _log.info("source ready", extra={"source": "concentratord", "event": self._event_url})
+        _log.info("source ready", extra={"source": "concentratord", "address": self._event_url})
         return self._event_url
 
     async def stop(self) -> None:
@@ -126,7 +126,7 @@ class ConcentratordSource:
                     self._heard(batch)
                 events.disable_monitor()
                 events.close(linger=0)
-            _log.info("concentratord disconnected", extra={"event": self._event_url})
+            _log.info("concentratord disconnected", extra={"address": self._event_url})
             events = self._subscribe(context)
 
     async def _read(self, events: zmq.asyncio.Socket) -> None:
