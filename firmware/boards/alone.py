@@ -28,12 +28,15 @@ def lorawan(facts, region, store=None, class_c=False, asynchronous=False):
     where identity and state are, by default files in /lorawan. What the identity is for, joining or a personalised
     device, is seen from it.
     """
+    chip = facts.RADIO["chip"]
+    if not chip.startswith("sx1"):
+        raise ValueError("%s brings a LoRaWAN stack of its own: see firmware.radio.rui3" % chip)
     store = store or FileStore()
     if asynchronous:
         from firmware.lorawan.device_async import LoRaWAN
     else:
         from firmware.lorawan.device import LoRaWAN
-    if facts.RADIO["chip"].startswith("sx127"):
+    if chip.startswith("sx127"):
         from firmware.boards import stack_sx127x as stack
 
         if class_c:
@@ -49,7 +52,7 @@ def lorawan(facts, region, store=None, class_c=False, asynchronous=False):
         from firmware.lorawan.mac import Mac as kind
 
         radio = None
-    if facts.RADIO["chip"] == "sx1261":
+    if chip == "sx1261":
         from firmware.radio.sx1261 import SX1261 as radio
 
         if class_c:

@@ -269,6 +269,22 @@ def test_the_self_check_lets_a_board_join_that_always_wakes_too_late(place):
     assert rest == "True True"
 
 
+def test_a_modem_with_a_stack_of_its_own_is_refused_in_words(place):
+    there = place("""
+from firmware.boards import alone
+class Facts:
+    RADIO = {"chip": "rui3"}
+try:
+    alone.lorawan(Facts, None)
+except ValueError as error:
+    print(error)
+""")
+
+    there.bench.run_for(1)
+
+    assert "rui3 brings a LoRaWAN stack of its own" in there.board.console
+
+
 WIRED_BY_HAND = """
 import os, time
 from machine import SPI, Pin

@@ -82,16 +82,25 @@ def test_both_windows_still_work_beside_listening(rig, sf):
         assert (bytes(heard.frame), heard.window) == (b"\x60 answer", window)
 
 
-def test_looking_while_a_frame_comes_in_does_not_lose_it(rig):
+def test_a_frame_that_ends_between_a_look_and_its_consequences_is_not_lost(rig):
+    look = rig.radio._irq
+
+    def slowly():
+        irq = look()
+        rig.clock.sleep_us(700)
+        return irq
+
+    rig.radio._irq = slowly
     rig.radio.listen(rxc())
-    frame = broadcast(rig, bytes(40))
+    for shift_us in range(0, 1_700, 170):
+        frame = broadcast(rig, bytes(40), 100_000 + shift_us)
+        heard = None
+        while heard is None and rig.schedule.now_us < frame.end_us + 20_000:
+            rig.clock.sleep_ms(1)
+            heard = rig.radio.poll()
 
-    heard = None
-    while heard is None and rig.schedule.now_us < frame.end_us + 20_000:
-        rig.clock.sleep_ms(1)
-        heard = rig.radio.poll()
-
-    assert bytes(heard.frame) == bytes(40)
+        assert heard is not None, shift_us
+        assert bytes(heard.frame) == bytes(40)
 
 
 def test_an_exchange_without_rxc_is_one_of_class_a(rig):
