@@ -225,16 +225,30 @@ def test_with_adr_a_report_too_long_for_the_data_rate_goes_at_the_slowest_that_t
 
 
 def test_answers_that_the_lowest_rate_cannot_take_do_not_block_the_device():
+    requests = unhexlify(link_adr(15, 6, 0x00FF, power=15) * 7)  # 14 bytes of answers, the data rate takes 11
     for adr in (True, False):
         device = joined()
         device.mac.set_adr(adr)
-        _, fopts = device.command(link_adr(15, 6, 0x00FF, power=15) * 7)  # 14 bytes of answers, 10 fit beside a report
-        assert fopts == "0307" * 5
+        device.uplink(answer=lambda device=device: device.network.downlink(0, requests))
+        assert device.mac.room(device.now_ms) == 1
 
-        device.uplink(answer=lambda device=device: device.network.downlink(fopts=b"\x06" * 5))
-        assert device.mac.room(device.now_ms) >= 0
-        exchange = device.mac.send_answers(device.now_ms + 60_000)
-        assert exchange.airtime_us <= 400_000
+        found, _ = device.uplink(b"x")
+        again, _ = device.uplink(b"x")
+
+        answer = "0307" if adr else "0301"
+        assert (found["fopts"], again["fopts"]) == (answer * 5, "")
+
+
+def test_answers_alone_take_as_much_as_the_data_rate_carries():
+    device = joined()
+    device.mac.set_adr(False)
+    device.uplink(answer=lambda: device.network.downlink(0, b"\x06" * 5))  # 15 bytes of answers
+
+    exchange = device.mac.send_answers(device.now_ms + 60_000)
+
+    found = device.network.hear(exchange)
+    assert (found["fport"], len(found["plaintext"]) // 2) == (0, 9)
+    assert exchange.sf == 10
 
 
 def test_the_adr_ladder_ends_with_all_channels_enabled():
