@@ -43,6 +43,8 @@ class Calendar:
         if not self._clock.verified():
             return None
         offset_us = self._clock.wall_us() - self._clock.mono_us()
+        if not self._clock.verified():
+            return None  # set wrong between the two looks
         self._offsets[self._boot] = offset_us
         return offset_us
 

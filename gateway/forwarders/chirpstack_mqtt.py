@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 # A server schedules a handful of downlinks a second; more at once is a broken or hostile one.
 _MOST_DOWNLINKS = 64
 _FAREWELL_S = 1.0
+# Known, and of no concern to a relay. Other words are not repeated in log and metrics: there could be any number.
+_OTHER_COMMANDS = frozenset(f"command/{what}" for what in ("config", "exec", "mesh", "raw"))
 _BACKLOG_LOOK_S = 0.5
 _VERDICTS = {mqtt.SUCCESS: Verdict.TAKEN, mqtt.NO_SUBSCRIBER: Verdict.UNHEARD}
 
@@ -234,7 +236,7 @@ class ChirpstackLink:
                 self._way.through(gateway_id, word)
             return
         if command != "command/down" or gateway_id not in self._gateways:
-            self._tally.count(_log, "command ignored", command[:40])
+            self._tally.count(_log, "command ignored", command if command in _OTHER_COMMANDS else "unknown")
             return
         try:
             downlink = messages.downlink(payload)

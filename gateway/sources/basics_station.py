@@ -191,7 +191,8 @@ class BasicsStationSource:
             elif kind == "timesync" and self._clock.verified():
                 await self._send(station, messages.timesync(message, gps_from_utc_us(self._clock.wall_us())))
             elif kind not in _IGNORED:
-                self._tally.count(_log, "station message ignored", kind[:30])
+                # Not by its own word: there could be any number of them, in log and metrics.
+                self._tally.count(_log, "station message ignored", "unknown")
         except BadFrame as error:
             self._tally.count(_log, "station message refused", error.kind)
 
