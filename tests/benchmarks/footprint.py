@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.footprint import measure
-from bench.stack_footprint import ALONE, STACK_LIMIT_BYTES, equivalent, measure_alone, mpy_bytes
+from bench.stack_footprint import ALONE, GOAL_BYTES, equivalent, measure_alone, mpy_bytes
 
 _PROFILES = ("fill", "air", "light")
 
@@ -23,7 +23,7 @@ def run() -> Iterator[dict[str, Any]]:
             "what": what,
             "heap_64bit_bytes": heap_bytes,
             "equivalent_32bit_heap_kB": _kb(equivalent(heap_bytes)),
-            "limit_kB": _kb(STACK_LIMIT_BYTES) if what.startswith("live") else None,
+            "goal_kB": _kb(GOAL_BYTES),
             "rule": rule,
             "interpreter": alone.interpreter,
         }
