@@ -37,6 +37,7 @@ from gateway.logs import Tally
 from gateway.setting_types import ZmqUrl
 from gateway.sources.concentratord import ConcentratordSource
 from gateway.statistics import Ledger
+from gateway.status import health
 from tests.gateway.concentratord import Concentratord, stats_event, uplink_event
 from tests.gateway.kit import (
     EUI,
@@ -434,6 +435,21 @@ def test_frames_go_up_and_downlinks_come_back_through_the_whole_gateway(
 
         daemon.publish(stats_event(10))
         listener.wait(lambda one: bool(one.of("/event/stats")), "counters")
+
+        # What was refused cost no airtime; what is sent does, and a restart does not forget it.
+        assert health(gateway.daemon)["duty_cycle"] == []
+        daemon.status, order.downlink_id = gw.OK, 100
+        daemon.publish(uplink_event(data_frame(0x26011BDA, 2)))
+        context = listener.wait_uplinks(2)[1].rx_info.context
+        for target in order.items:
+            target.tx_info.context = context
+        listener.send_downlink(order)
+        listener.wait(lambda one: len(one.acks()) == 2, "an answer")
+        assert [one.status for one in listener.acks()[1].items] == [gw.OK, gw.IGNORED]
+        used = health(gateway.daemon)["duty_cycle"]
+        assert [(one["gateway_id"], one["band"]) for one in used] == [(EUI, "868.0-868.6")]
+    with GatewayThread(settings, ShiftClock()) as gateway:
+        assert health(gateway.daemon)["duty_cycle"] == used
 
 
 @pytest.mark.live
