@@ -296,7 +296,7 @@ class Store:
         return [(seq, dev_addr, Moment(boot, mono, wall)) for seq, dev_addr, boot, mono, wall in rows]
 
     def oldest_for(self, destination: int, limit: int) -> Moment | None:
-        """When the oldest frame that waits for a destination was received; None if it is not among the `limit` oldest."""
+        """Reception of the oldest frame that waits for a destination; None if it is not among the `limit` oldest."""
         rows = self.oldest(limit) if self.pending[destination] else []
         return next((moment for seq, dev_addr, moment in rows if self._waits(destination, dev_addr, seq)), None)
 

@@ -121,7 +121,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "good": ("good", "gut"),
     "weak": ("weak", "schwach"),
     "margin": ("margin {db} dB", "Reserve {db} dB"),
-    "history": ("Lately", "Zuletzt"),
+    "history": ("Lately", "Verlauf"),
     "history-text": ("{low} to {high} dBm in {count} frames", "{low} bis {high} dBm in {count} Paketen"),
     "history-one": ("{low} dBm, one frame", "{low} dBm, ein Paket"),
     "count": ("Frames", "Pakete"),
