@@ -16,10 +16,7 @@ LINK_ADR = 0x03
 DUTY_CYCLE = 0x04
 RX_PARAM_SETUP = 0x05
 DEV_STATUS = 0x06
-NEW_CHANNEL = 0x07
 RX_TIMING_SETUP = 0x08
-TX_PARAM_SETUP = 0x09
-DL_CHANNEL = 0x0A
 DEVICE_TIME = 0x0D
 
 # Bytes after the identifier, which is the index; 0xFF: unknown. Class B commands (0x10, 0x11, 0x13) are known by length

@@ -5,7 +5,6 @@ the lower data rates take little payload, and those below `region.DWELL_LOWEST_D
 RX1 is never below `region.DWELL_LOWEST_RX1_DR`.
 """
 
-from .commands import TX_PARAM_SETUP
 from .errors import DwellTooLong, PayloadTooLong
 
 try:
@@ -13,6 +12,7 @@ try:
 except ImportError:
     const = int  # CPython: a constant is just its value
 
+_TX_PARAM_SETUP = const(0x09)  # identifier of the MAC command
 _UPLINK = const(0x10)
 _DOWNLINK = const(0x20)
 # MaxEIRP in dBm by code (TS001-1.0.4 table 43).
@@ -54,11 +54,11 @@ def dwelling(plan_class):
 
         def take(self, link, cid, body):
             """MAC commands of this plan only; whether something changed."""
-            if cid != TX_PARAM_SETUP:
+            if cid != _TX_PARAM_SETUP:
                 return plan_class.take(self, link, cid, body)
             self.set_tx_params(body[0])
             link.settle()
-            link.answer(TX_PARAM_SETUP)
+            link.answer(_TX_PARAM_SETUP)
             return True
 
         def overlong(self, link, size, max_now, max_alone):

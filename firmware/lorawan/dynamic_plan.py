@@ -6,7 +6,6 @@ payload by data rate), `lowest_dr`, `lowest_rx1_dr` and `max_eirp_dbm`.
 
 from array import array
 
-from .commands import DL_CHANNEL, NEW_CHANNEL
 from .errors import PayloadTooLong
 from .frames import u24
 
@@ -16,6 +15,8 @@ except ImportError:
     const = int  # CPython: a constant is just its value
 
 SIZE = 16
+_NEW_CHANNEL = const(0x07)  # identifiers of MAC commands
+_DL_CHANNEL = const(0x0A)
 _STEP_HZ = const(100)  # frequencies travel in units of 100 Hz
 _HALF_CHANNEL_HZ = const(62_500)
 _GOOD = const(0x03)  # both bits of the answer
@@ -132,12 +133,12 @@ class DynamicPlan:
         """NewChannelReq (define and enable a channel, or remove it with frequency 0) and DlChannelReq (RX1 of a channel
         moves): carried out and answered; whether something changed.
         """
-        if cid not in (NEW_CHANNEL, DL_CHANNEL):
+        if cid not in (_NEW_CHANNEL, _DL_CHANNEL):
             return False
         channel = body[0]
         freq_hz = _STEP_HZ * u24(body, 1)
         freq_good = self.allows(freq_hz)
-        if cid == DL_CHANNEL:
+        if cid == _DL_CHANNEL:
             good = freq_good | (channel < SIZE and self._freq_hz[channel] != 0) << 1
         elif len(self._region.DEFAULT_CHANNELS_HZ) <= channel < SIZE:
             rates = body[4]
@@ -148,7 +149,7 @@ class DynamicPlan:
         link.answer(cid, good)
         if good != _GOOD:
             return False
-        if cid == DL_CHANNEL:
+        if cid == _DL_CHANNEL:
             self._downlink_hz[channel] = freq_hz
         else:
             self._set_channel(channel, freq_hz, body[4])
