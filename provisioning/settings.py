@@ -36,6 +36,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from provisioning.board_facts import board_facts, known_boards
 from provisioning.errors import SettingsError
 from provisioning.identity import parse_eui
 from provisioning.regions import known_regions
@@ -126,11 +127,39 @@ def _check(settings: NodeSettings, text: str, path: Path) -> None:
     if identity.join_eui != DEFAULT_JOIN_EUI:
         parse_eui(identity.join_eui, where=f"{path}:{line_of(text, ('identity', 'join_eui'))} identity.join_eui")
     _check_calibration(settings.calibration, ("calibration",), text, path)
+    _check_radio(settings, text, path)
     for key, value in settings.network.tags.items():
         if type(value) is not str:
             raise _wrong(text, path, ("network", "tags", key), "a text is expected")
     if settings.region not in known_regions():
         raise _wrong(text, path, ("region",), f"the regions are {', '.join(known_regions())}")
+
+
+def _check_radio(settings: NodeSettings, text: str, path: Path) -> None:
+    """Class and packages that can be: a modem has its own stack, and a group is heard by class C only."""
+    known = known_packages()
+    for name in settings.packages:
+        if name not in known:
+            raise _wrong(text, path, ("packages",), f"{name}: the packages are {', '.join(known)}")
+    if "multicast-setup" in settings.packages and settings.device_class != "C":
+        raise _wrong(text, path, ("packages",), 'multicast-setup needs class = "C"')
+    if settings.device_class != "A" or settings.packages:
+        chip = board_facts(settings.board).RADIO["chip"] if settings.board in known_boards() else None
+        if chip == "rui3":
+            key = "packages" if settings.packages else "class"
+            raise _wrong(text, path, (key,), f"board {settings.board} has a modem: class A without packages")
+
+
+def known_packages() -> list[str]:
+    """Names of all application packages."""
+    from importlib.resources import files
+
+    modules = (entry.name for entry in files("firmware").joinpath("node", "packages").iterdir())
+    return sorted(
+        name.removesuffix(".py").replace("_", "-")
+        for name in modules
+        if name.endswith(".py") and not name.startswith("__")
+    )
 
 
 def _check_calibration(table: dict[str, Any], place: tuple[str, ...], text: str, path: Path) -> None:

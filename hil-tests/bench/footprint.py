@@ -54,11 +54,18 @@ def overlay_bytes() -> int:
         return int(line.split()[1])
 
 
-def runs_in(profile: str, heap_bytes: int) -> bool:
+def runs_in(profile: str, heap_bytes: int, device_class: str = "A", packages: tuple[str, ...] = ()) -> bool:
     """Whether a node of this profile joins, reports three times and obeys a command in this heap."""
     from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
 
-    plan = Plan("node-1", profile, report_interval_s=20, settings={"spread_percent": 0, "start_delay_s": 0})
+    plan = Plan(
+        "node-1",
+        profile,
+        report_interval_s=20,
+        settings={"spread_percent": 0, "start_delay_s": 0},
+        device_class=device_class,
+        packages=packages,
+    )
     with tempfile.TemporaryDirectory() as scratch, Block(Path(scratch), [plan], seed=3, heap_bytes=heap_bytes) as block:
         block.switch_on()
         if not block.bench.run_until(lambda: bool(block.readings("node-1")), LIFE_S):
@@ -85,6 +92,7 @@ def smallest_heap(runs: Callable[[int], bool], step_bytes: int = STEP_BYTES) -> 
     return high * step_bytes
 
 
-def measure(profile: str) -> Footprint:
+def measure(profile: str, device_class: str = "A", packages: tuple[str, ...] = ()) -> Footprint:
     """The footprint of a whole node of this profile."""
-    return Footprint(profile, smallest_heap(lambda heap_bytes: runs_in(profile, heap_bytes)), overlay_bytes())
+    smallest = smallest_heap(lambda heap_bytes: runs_in(profile, heap_bytes, device_class, packages))
+    return Footprint(profile, smallest, overlay_bytes())

@@ -20,6 +20,7 @@ from provisioning.network.channel import Channel, Duplicate, NotFound
 from provisioning.regions import chirpstack_name
 
 PAGE = 100
+CLASS_C_TIMEOUT_S = 8  # the answer to a confirmed downlink: CLASS_C_RESP_TIMEOUT (RP002-1.0.4 section 2.3)
 EXPECTED_UPLINK_S = 3600  # after how long the server calls a device inactive; only for its overview
 STATUS_REQUESTS_A_DAY = 1
 
@@ -35,6 +36,12 @@ class Wanted:
     tenant: str
     region: str
     tags: Mapping[str, str]
+    device_class: str = "A"
+
+    @property
+    def profile(self) -> str:
+        """Name of its device profile: one a region and class."""
+        return f"Spatz {self.region}" + (" class C" if self.device_class == "C" else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class ChirpStack:
         """Bring the server to `wanted`. `forget_nonces` when the node starts its DevNonce anew."""
         tenant_id = self.find_tenant(wanted.tenant)
         application_id = self.ensure_application(tenant_id, wanted.application)
-        profile_id = self.ensure_device_profile(tenant_id, f"Spatz {wanted.region}", wanted.region, codec)
+        profile_id = self.ensure_device_profile(tenant_id, wanted, codec)
         created = self.ensure_device(wanted, application_id, profile_id)
         keys = self.ensure_keys(wanted.dev_eui, app_key)
         if not created and (forget_nonces or keys == "replaced"):
@@ -113,8 +120,9 @@ class ChirpStack:
         request = api.CreateApplicationRequest(application=api.Application(name=name, tenant_id=tenant_id))
         return str(self._call(self._applications.Create, request).id)
 
-    def ensure_device_profile(self, tenant_id: str, name: str, region: str, codec: str) -> str:
+    def ensure_device_profile(self, tenant_id: str, wanted: Wanted, codec: str) -> str:
         """The id of our device profile, created when missing, its codec renewed when it differs."""
+        name = wanted.profile
         for listed in self._pages(self._profiles.List, api.ListDeviceProfilesRequest, tenant_id=tenant_id, search=name):
             if listed.name == name:
                 found = self._call(self._profiles.Get, api.GetDeviceProfileRequest(id=listed.id)).device_profile
@@ -127,7 +135,7 @@ class ChirpStack:
             tenant_id=tenant_id,
             name=name,
             description="Written by spatz; the codec decodes every Spatz profile by its FPort.",
-            region=common.Region.Value(chirpstack_name(region)),
+            region=common.Region.Value(chirpstack_name(wanted.region)),
             mac_version=common.MacVersion.LORAWAN_1_0_4,
             reg_params_revision=common.RegParamsRevision.RP002_1_0_3,
             adr_algorithm_id="default",
@@ -137,6 +145,8 @@ class ChirpStack:
             uplink_interval=EXPECTED_UPLINK_S,
             device_status_req_interval=STATUS_REQUESTS_A_DAY,
             supports_otaa=True,
+            supports_class_c=wanted.device_class == "C",
+            class_c_timeout=CLASS_C_TIMEOUT_S,
         )
         return str(self._call(self._profiles.Create, api.CreateDeviceProfileRequest(device_profile=profile)).id)
 

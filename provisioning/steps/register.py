@@ -29,6 +29,7 @@ class Register:
             node.network.tenant,
             node.name,
             node.region,
+            *(["class C"] if node.device_class == "C" else []),
             work.dev_eui,
             settings.join_eui(node),
             mark,
@@ -55,6 +56,7 @@ class Register:
             tenant=node.network.tenant,
             region=node.region,
             tags=tags(work),
+            device_class=node.device_class,
         )
         last = work.journal.step(work.device, self.name)
         restarted = work.nonces_restarted()

@@ -126,3 +126,22 @@ def test_an_unknown_profile_is_refused_with_those_there_are():
 
 def test_the_boards_are_those_with_a_page_of_facts():
     assert set(BOARDS) <= set(known_boards())
+
+
+def test_only_a_node_that_names_them_gets_class_c_and_packages():
+    root = bundle.firmware_root()
+    plain = set(bundle.modules_for("virtual", "fill", "EU868", root))
+    extras = bundle.Extras("C", ("fragmentation",))
+    more = set(bundle.modules_for("virtual", "fill", "EU868", root, extras)) - plain
+
+    assert {"firmware.lorawan.class_c", "firmware.node.listening", "firmware.lorawan.packages.fragmentation"} <= more
+    assert not [name for name in plain if "packages" in name or "class_c" in name or name.endswith("serving")]
+    assert not [name for name in more if "certification" in name or "clock_sync" in name or "multicast_setup" in name]
+
+
+def test_the_node_reads_class_and_packages_from_what_is_deployed():
+    from firmware.node import config
+
+    read = config.parse(node_json(settings(more='class = "C"\npackages = ["clock-sync"]\n')))
+
+    assert (read.device_class, list(read.packages)) == ("C", ["clock-sync"])

@@ -132,3 +132,32 @@ def test_any_text_is_either_taken_or_refused_as_a_settings_error(text):
 @given(st.text(max_size=100), st.lists(st.text(max_size=5), max_size=3).map(tuple))
 def test_looking_for_a_line_never_fails(text, keys):
     assert 1 <= line_of(text, keys) <= max(1, len(text.splitlines()))
+
+
+def test_class_and_packages_are_taken():
+    settings = parse('class = "C"\npackages = ["clock-sync", "multicast-setup"]\n' + WHOLE, PATH)
+
+    assert (settings.device_class, settings.packages) == ("C", ("clock-sync", "multicast-setup"))
+    assert (parse(WHOLE, PATH).device_class, parse(WHOLE, PATH).packages) == ("A", ())
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "reason"),
+    [
+        ('class = "B"', "class", "Invalid enum value 'B'"),
+        ('packages = ["clock"]', "packages", "clock: the packages are certification, clock-sync"),
+        ('packages = ["multicast-setup"]', "packages", 'multicast-setup needs class = "C"'),
+    ],
+)
+def test_a_class_or_package_that_cannot_be_is_refused(line, key, reason):
+    error = refused(line + "\n" + WHOLE)
+
+    assert error.fields["key"] == key
+    assert reason in str(error.fields["reason"])
+
+
+def test_a_modem_is_class_a_without_packages():
+    text = WHOLE.replace("virtual", "esp32_rak3172")
+
+    assert "has a modem" in str(refused('class = "C"\n' + text).fields["reason"])
+    assert "has a modem" in str(refused('packages = ["clock-sync"]\n' + text).fields["reason"])
