@@ -18,7 +18,8 @@ from bench.server.core import NetworkServer, default_profile
 from bench.server.crypto import SessionKeys
 from bench.server.outputs import AppEvent
 from bench.stations.radio import fit_radio
-from firmware.boards.heltec_v3 import facts
+from firmware.boards.heltec_v3 import facts as heltec_v3
+from firmware.boards.lilygo_t3 import facts as lilygo_t3
 from firmware.lorawan.ids import Eui
 from firmware.lorawan.store import pack_identity
 from provisioning import mip
@@ -67,14 +68,15 @@ def installed(tmp_path_factory):
 
 
 class Place:
-    """One Heltec V3 with a program, and a network around it."""
+    """One board, a Heltec V3 unless told, with a program, and a network around it."""
 
-    def __init__(self, root, files, program, *, identity=IDENTITY, class_c=False):
+    def __init__(self, root, files, program, *, identity=IDENTITY, class_c=False, board=heltec_v3, chip=None):
         self.bench = Bench(root, seed=5)
         schedule = self.bench.schedule
         self.air = Air(schedule, fading_db=0)
         harness = Harness()
-        self.radio, supplies = fit_radio(facts.RADIO, schedule, self.air, "node", 5, harness)
+        fitted = {**board.RADIO, "chip": chip or board.RADIO["chip"]}
+        self.radio, supplies = fit_radio(fitted, schedule, self.air, "node", 5, harness)
         assert not supplies
         harness.powered.append(self.radio)
         self.lamp = harness.outputs[LAMP_PIN] = Line(0)
@@ -84,7 +86,7 @@ class Place:
         self.server.add_device(DEV_EUI, APP_KEY, profile=profile)
         self.link = DirectLink(schedule, self.server, unix_us=UNIX_US)
         self.link.attach(Concentrator(schedule, self.air, "gateway"), "0016c001ff10a235")
-        self.board = self.bench.add_board("node", "heltec_v3", harness)
+        self.board = self.bench.add_board("node", board.NAME, harness)
         kept = {"/lorawan/identity": identity} if identity else {}
         self.board.write_files({**files, **kept, "/main.py": program.encode()})
         self.board.power_on()
@@ -146,6 +148,15 @@ def test_the_blocking_example_joins_reports_and_hears(place, description):
     assert there.radio.remarks == set()
 
 
+def test_the_blocking_example_runs_on_a_board_with_the_other_chip(place):
+    there = place(example("blocking").replace("heltec_v3", "lilygo_t3"), identity=None, board=lilygo_t3)
+
+    there.bench.run_for(700)
+
+    assert there.ups() == [(0, b"hello"), (1, b"hello")], there.board.console
+    assert there.radio.remarks == set()
+
+
 def test_after_a_power_cut_the_example_goes_on_in_its_session(place):
     there = place(example("blocking"), identity=None)
     there.bench.run_for(700)
@@ -189,8 +200,10 @@ def test_the_personalised_example_never_joins_and_is_understood(place):
     assert not [out for out in there.link.outputs if isinstance(out, AppEvent) and out.kind == "join"]
 
 
-def test_the_class_c_example_obeys_within_seconds(place):
-    there = place(example("class_c"), class_c=True)
+@pytest.mark.parametrize("chip", ["sx1262", "sx1261"])
+def test_the_class_c_example_obeys_within_seconds(place, chip):
+    fitted = f"from firmware.boards.heltec_v3 import facts\nfacts.RADIO['chip'] = {chip!r}\n"
+    there = place(fitted + example("class_c"), class_c=True, chip=chip)
     there.bench.run_for(60)
     assert there.lamp.level == 0
 
