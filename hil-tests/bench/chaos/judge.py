@@ -122,7 +122,8 @@ def _misdated(record: Record, arrivals: dict[Key, list[Arrival]]) -> Iterator[Fi
 
 
 def _wrong_time(sent: Sent, arrival: Arrival, synchronised: Sequence[Period]) -> str:
-    right = any(period.from_s + CLOCK_NOTICED_S <= arrival.at_s <= period.until_s for period in synchronised)
+    written_s = arrival.at_s if arrival.published_s is None else arrival.published_s
+    right = any(period.from_s + CLOCK_NOTICED_S <= written_s <= period.until_s for period in synchronised)
     if arrival.clock == "none":
         return "undated, although the gateway's clock was right" if right else ""
     error_s = arrival.time_s - sent.sent_s

@@ -18,7 +18,7 @@ from bench.chaos.mqtt_wire import Packet, Packets
 _CHUNK = 65_536
 
 Ear = Callable[[bool, Packet], None]
-"""Called for each packet that passed: (from client to broker?, packet)."""
+"""Called for each packet when it was sent, whether it passes or not: (from client to broker?, packet)."""
 
 
 class Link:
@@ -105,17 +105,28 @@ class Link:
             self._pairs.discard(pair)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: bool) -> None:
+        held: asyncio.Queue[bytes] = asyncio.Queue()
+        passing = asyncio.create_task(self._pass_on(held, writer, up))
         packets = Packets()
-        with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK):
-                await self._open[up].wait()
-                for packet in packets.feed(data):
-                    if _ours(packet):
-                        continue
-                    if self._ear is not None:
-                        self._ear(up, packet)
-                    writer.write(packet.data)
-                await writer.drain()
+        try:
+            with contextlib.suppress(OSError):
+                while data := await reader.read(_CHUNK):
+                    for packet in packets.feed(data):
+                        if _ours(packet):
+                            continue
+                        if self._ear is not None:
+                            self._ear(up, packet)
+                        held.put_nowait(packet.data)
+                await held.join()
+        finally:
+            passing.cancel()
+
+    async def _pass_on(self, held: asyncio.Queue[bytes], writer: asyncio.StreamWriter, up: bool) -> None:
+        while True:
+            data = await held.get()
+            await self._open[up].wait()
+            writer.write(data)
+            held.task_done()
 
 
 class _Pair:

@@ -38,6 +38,8 @@ class Arrival(NamedTuple):
     """When the frame was received, as the event tells it."""
     clock: str = ""
     """Who vouches for that time, of late frames (`spatz_clock`); "" of live ones."""
+    published_s: float | None = None
+    """When the gateway wrote that time; None: as good as `at_s`."""
 
 
 class Emission(NamedTuple):

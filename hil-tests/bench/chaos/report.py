@@ -52,7 +52,7 @@ def _tell(
     for sent in run.record.sent:
         if sent.key == finding.key:
             acked = "never" if sent.acked_s is None else _clock(sent.acked_s)
-            published = ", ".join(_clock(at_s) for at_s in run.published.get(sent.phy_payload, [])) or "never"
+            published = ", ".join(_clock(at_s) for at_s in run.published.get(sent.key, [])) or "never"
             yield f"  sent {_clock(sent.sent_s)}, acknowledged {acked}, published {published}"
     for arrival in run.record.arrivals:
         if arrival[:2] == finding.key:

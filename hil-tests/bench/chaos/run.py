@@ -22,7 +22,7 @@ from bench.chaos.link import Link
 from bench.chaos.load import Load, device
 from bench.chaos.mqtt_wire import Packet
 from bench.chaos.plan import RADIO_SILENCE_S, Act, Action, Plan
-from bench.chaos.records import Claim, Key, Period, Record
+from bench.chaos.records import Arrival, Claim, Key, Period, Record
 from gateway import spool_tool
 
 _EVENTS = "eu868/gateway/+/event/+"
@@ -40,8 +40,8 @@ class Run:
         self.plan = plan
         self.record = Record()
         self.did: list[tuple[float, Action]] = []
-        self.published: dict[bytes, list[float]] = {}
-        """PHYPayload -> when the gateway published it."""
+        self.published: dict[Key, list[float]] = {}
+        """When the gateway published a frame."""
         self.count: Counter[str] = Counter()
         self._directory = directory
         self._tell = tell
@@ -208,8 +208,13 @@ class Run:
 
     def _look(self) -> None:
         fresh = self.server.arrivals()
-        self.record.arrivals += fresh
+        self.record.arrivals += [self._with_publication(arrival) for arrival in fresh]
         self._arrived.update(arrival[:2] for arrival in fresh)
+
+    def _with_publication(self, arrival: Arrival) -> Arrival:
+        """The latest writing of the frame before it arrived."""
+        times = self.published.get((arrival.dev_addr, arrival.f_cnt), [])
+        return arrival._replace(published_s=max((at_s for at_s in times if at_s <= arrival.at_s), default=None))
 
     # What passes between gateway and broker
 
@@ -217,8 +222,9 @@ class Run:
         if packet.kind == mqtt_wire.PUBLISH:
             topic, payload = mqtt_wire.published(packet)
             if up and topic.endswith("/event/up"):
-                phy_payload = gw.UplinkFrame.FromString(payload).phy_payload
-                self.published.setdefault(phy_payload, []).append(time.time())
+                frame = gw.UplinkFrame.FromString(payload).phy_payload
+                key = (int.from_bytes(frame[1:5], "little"), int.from_bytes(frame[6:8], "little"))
+                self.published.setdefault(key, []).append(time.time())
             elif up and topic.endswith("/event/ack"):
                 self._claimed(gw.DownlinkTxAck.FromString(payload))
             elif not up and topic.endswith("/command/down"):

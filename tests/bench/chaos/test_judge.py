@@ -93,6 +93,16 @@ def test_an_undated_frame_is_found_unless_the_clock_was_wrong() -> None:
     assert judge(record).undated == 1
 
 
+def test_an_undated_frame_that_was_written_before_the_clock_was_right_may_arrive_after() -> None:
+    record = clean()
+    record.synchronised = [Period(START_S + 2, 1e9)]
+    late = record.arrivals[137]._replace(clock="none", at_s=START_S + 20, published_s=START_S + 12)
+    record.arrivals[137] = late
+    assert found(record) == []
+    record.arrivals[137] = late._replace(published_s=START_S + 14)
+    assert found(record) == [(Kind.MISDATED, late[:2])]
+
+
 def test_a_frame_nobody_sent_is_found() -> None:
     record = clean()
     record.arrivals.append(Arrival(99, 1, START_S, START_S))
