@@ -15,6 +15,7 @@ _RX_MA = 5.3  # boosted gain, LoRa 125 kHz
 _TX_MA = 45.0  # +14 dBm at 868 MHz
 _SUPPLY_V = 3.3
 _FRAME_BYTES = 13 + 24  # a report of 24 bytes
+_UPLINKS_A_DAY = 96  # a report every 15 minutes
 
 
 def open_ms(sf: int, budget_ms: int) -> float:
@@ -43,17 +44,22 @@ def open_ms(sf: int, budget_ms: int) -> float:
 
 def run() -> Iterator[dict[str, Any]]:
     """One line a spreading factor and budget."""
-    for sf in (7, 9, 12):
-        tx_mj = airtime_us(_FRAME_BYTES, sf, 125_000) / 1e6 * _TX_MA * _SUPPLY_V
+    for sf in range(7, 13):
+        tx_mas = airtime_us(_FRAME_BYTES, sf, 125_000) / 1e6 * _TX_MA
         for budget_ms in _BUDGETS_MS:
             listening_ms = open_ms(sf, budget_ms)
-            rx_mj = listening_ms / 1e3 * _RX_MA * _SUPPLY_V
+            rx_mas = listening_ms / 1e3 * _RX_MA
             yield {
                 "measure": "energy of both receive windows, nothing heard",
+                "ran_on": "the SX1262 driver over the chip's model, virtual time",
                 "uplink": f"SF{sf}, {_FRAME_BYTES} bytes, RX2 at SF9",
                 "budget_ms": budget_ms,
                 "open_ms": round(listening_ms, 1),
-                "rx_mj": round(rx_mj, 2),
-                "tx_mj": round(tx_mj, 2),
-                "rx_per_tx": round(rx_mj / tx_mj, 3),
+                "rx_mas": round(rx_mas, 3),
+                "tx_mas": round(tx_mas, 3),
+                "rx_mj": round(rx_mas * _SUPPLY_V, 2),
+                "tx_mj": round(tx_mas * _SUPPLY_V, 2),
+                "rx_per_tx": round(rx_mas / tx_mas, 3),
+                "rx_share_of_uplink": round(rx_mas / (rx_mas + tx_mas), 3),
+                "rx_mah_per_day": round(rx_mas * _UPLINKS_A_DAY / 3600, 3),
             }
