@@ -11,7 +11,7 @@ from firmware.payload.commands import COMMAND_FPORT, INTERVAL, encode_command
 from provisioning.bundle import firmware_root, modules_for, region_module
 
 
-@pytest.mark.parametrize("region", ["US915", "AS923-2", "KR920"])
+@pytest.mark.parametrize("region", ["US915", "AS923-2"])
 def test_a_deployed_node_joins_reports_and_obeys(tmp_path, region):
     settings = {"spread_percent": 0, "start_delay_s": 0}
     plan = Plan("node-1", "fill", report_interval_s=60, settings=settings, region=region)
