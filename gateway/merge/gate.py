@@ -103,8 +103,7 @@ class Gate:
         self._owners = store.owners()
         self._pending: Counter[str] = Counter()  # copies by partition
         self._owed: dict[str, dict[str, int]] = {digit: {} for digit in PARTITIONS}
-        self._replaying: dict[str, None] = {}
-        # After a start nobody knows who is handing in; those who are say so again.
+        self._replaying: dict[str, None] = dict.fromkeys(store.replaying())
         self._calm_us = now_us + rules.quiet_us
         self._since_us: int | None = now_us
         self._deaf_until_us = now_us
@@ -150,12 +149,20 @@ class Gate:
                 return False
             # Enough waited. Whoever announces again and again does not get the gate to wait for ever.
             self._replaying.clear()
+            self._store.note_replaying(())
             self._deaf_until_us = now_us + self.rules.longest_wait_us
             self.counts.impatient += 1
         self._since_us = None
         return True
 
     # From gateways
+
+    def connected(self, now_us: int) -> None:
+        """A connection to the broker is new: gateways have lost theirs as well, perhaps, and need time to come back."""
+        settled = self.settled(now_us)
+        self._calm_us = now_us + self.rules.quiet_us
+        if settled:
+            self._since_us = now_us
 
     def announced(self, gateway_id: str, frames: int, now_us: int) -> None:
         """A gateway says how many frames it is about to hand in; 0: all are handed in."""
@@ -166,6 +173,7 @@ class Gate:
             self._replaying[gateway_id] = None
         else:
             return
+        self._store.note_replaying(self._replaying)
         self._calm_us = now_us + self.rules.quiet_us
         if settled:
             self._since_us = now_us

@@ -145,6 +145,7 @@ class Service:
             await connection.subscribe([late + digit for digit in mine] + [f"{late}backlog"])
             # Only now: gateways that read this begin to send.
             connection.publish(self._presence, mine.encode(), retain=True).add_done_callback(_take_note)
+            self.gate.connected(self.now_us())
             self.connected = True
             backoff.reset()
             _log.info("connected", extra={"waiting": self.gate.waiting, "partitions": mine})

@@ -1,7 +1,8 @@
 """The copies on disk. One connection, one thread, no clock of its own; the caller commits.
 
-    copy     one row a copy that has not been republished
-    done     frames that have been, so that a gateway which comes a day later with the same frame is not echoed
+    copy        one row a copy that has not been republished
+    done        frames that have been, so that a gateway which comes a day later with the same frame is not echoed
+    replaying   gateways that are handing in a backlog
 
 Every look-up is a seek in an index, so its cost does not grow with the number of rows.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +41,7 @@ CREATE UNIQUE INDEX lane ON copy (dev_addr, fcnt, frame, gateway_id, tx);
 CREATE INDEX owner ON copy (gateway_id, seq);
 CREATE TABLE done (frame BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX age ON done (seq);
+CREATE TABLE replaying (gateway_id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -128,6 +131,10 @@ class MergeStore:
         )
         return [Stored(seq, gateway, tx, rssi, bool(late), payload) for seq, gateway, tx, rssi, late, payload in rows]
 
+    def replaying(self) -> list[str]:
+        """Gateways that were handing in a backlog."""
+        return [row[0] for row in self._db.execute("SELECT gateway_id FROM replaying")]
+
     def is_done(self, frame: bytes) -> bool:
         """Whether this frame has been republished."""
         return self._db.execute("SELECT 1 FROM done WHERE frame = ?", (frame,)).fetchone() is not None
@@ -171,6 +178,11 @@ class MergeStore:
         ).fetchall()
         self._db.executemany("DELETE FROM copy WHERE seq = ?", ((seq,) for seq, _ in rows))
         return Counter(dev_addr for _, dev_addr in rows)
+
+    def note_replaying(self, gateway_ids: Iterable[str]) -> None:
+        """Remember who is handing in a backlog."""
+        self._db.execute("DELETE FROM replaying")
+        self._db.executemany("INSERT INTO replaying VALUES (?)", ((gateway_id,) for gateway_id in gateway_ids))
 
     def forget_done(self, keep: int) -> None:
         """Remember only the last `keep` frames that were republished."""

@@ -353,6 +353,36 @@ def test_after_a_kill_at_any_step_every_frame_leaves_in_order(tmp_path: Path) ->
         assert left == sorted(left)
 
 
+def test_after_a_kill_the_gate_knows_who_was_handing_in(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "merge.db")
+    stage.gate.announced(B, 9, stage.now_us)
+    stage.hand_in(copy(A, 1, 7))
+    stage.store._db.rollback()
+    stage.store._db.close()
+    stage.begin()
+    stage.run(60)
+    assert stage.out == []
+    stage.hand_in(copy(B, 1, 6))
+    stage.gate.announced(B, 0, stage.now_us)
+    stage.run(60)
+
+    assert stage.frames() == [(1, 6), (1, 7)]
+
+
+def test_after_a_new_connection_there_is_time_for_gateways_to_announce_themselves(stage: Stage) -> None:
+    stage.hand_in(copy(A, 1, 7))
+    stage.run(9)
+    stage.gate.connected(stage.now_us)
+    stage.run(9)
+    assert stage.out == []
+    stage.gate.announced(B, 1, stage.now_us)
+    stage.hand_in(copy(B, 1, 6))
+    stage.gate.announced(B, 0, stage.now_us)
+    stage.run(60)
+
+    assert stage.frames() == [(1, 6), (1, 7)]
+
+
 def test_two_instances_cannot_share_a_file(tmp_path: Path) -> None:
     store = MergeStore(tmp_path / "merge.db")
     with pytest.raises(SpoolError, match="another merge gate"):
