@@ -16,6 +16,8 @@ from pathlib import Path
 RESERVE_BYTES = 8 << 20
 # Taken only while at least as much is left for others.
 _LEFT_FOR_OTHERS_BYTES = 8 << 20
+# A single transaction may need as much.
+_STARVED_BYTES = 1 << 20
 
 
 class Reserve:
@@ -30,6 +32,13 @@ class Reserve:
         """Whether there is something to give back."""
         with contextlib.suppress(OSError):
             return self._path.stat().st_size >= self._size_bytes
+        return False
+
+    @property
+    def starved(self) -> bool:
+        """Whether there is no room on the disk to speak of."""
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(self._path.parent).free < _STARVED_BYTES
         return False
 
     def take(self) -> bool:

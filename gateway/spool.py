@@ -165,13 +165,14 @@ class Spool:
         """Do a batch in one transaction. If it fails, all of it fails: nothing is half stored."""
         lost: list[Lost] = []
         self._look_at_disk()
+        crowded = False
         for attempt in (1, 2, 3):
             try:
                 if full_sync != self._synced_fully:
                     self._store.synchronous(full_sync)
                     self._synced_fully = full_sync
                 self._store.begin()
-                if any(request.frames for request in batch) and (attempt > 1 or self._store.crowded()):
+                if any(request.frames for request in batch) and (crowded or self._store.crowded()):
                     lost.append(self._store.evict())
                 results = [request.work(self._store) for request in batch]
                 self._store.commit()
@@ -180,7 +181,9 @@ class Spool:
                 self._undo()
                 lost.clear()
                 full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-                if attempt < 3 and full and (self._store.at_quota() or self._make_room()):
+                if attempt < 3 and full:
+                    # The disk, or the quota? A transaction that was undone leaves no trace of how far it came.
+                    crowded = not (self._reserve.starved and self._make_room())
                     continue
                 failure = SpoolError(str(error)) if isinstance(error, sqlite3.Error) else error
                 return [failure] * len(batch), lost
@@ -188,10 +191,8 @@ class Spool:
         raise AssertionError("unreachable")
 
     def _make_room(self) -> bool:
-        """The disk is full: give back the reserve, once, and stay as small as now. False: there is none left."""
-        if self.emergency:
-            return True
-        if not self._reserve.give_back():
+        """The disk is full: give back the reserve, once, and stay as small as now. False: that has been done."""
+        if self.emergency or not self._reserve.give_back():
             return False
         self.emergency = True
         self._looked_s = time.monotonic()

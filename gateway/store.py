@@ -269,10 +269,6 @@ class Store:
         self._max_pages = min(pages + 4 * _SPARE_PAGES, self._quota_pages) if small else self._quota_pages
         self._db.execute(f"PRAGMA max_page_count = {self._max_pages}")
 
-    def at_quota(self) -> bool:
-        """Whether the file has the size it is allowed, so that "full" does not mean the disk."""
-        return bool(self._db.execute("PRAGMA page_count").fetchone()[0] >= self._max_pages)
-
     def evict(self) -> Lost:
         """Give up the oldest frames, whoever waits for them."""
         rows = self._db.execute("SELECT seq, dev_addr FROM frame ORDER BY seq LIMIT ?", (_EVICT_ROWS,)).fetchall()

@@ -174,6 +174,8 @@ def order(region: Region, item: DownlinkItem, number: int, mux_time_s: float) ->
         "priority": 1,
         "MuxTime": mux_time_s,
     }
+    if item.preamble:
+        message["preamble"] = item.preamble
     if len(item.context) == 16:
         message["rctx"] = int.from_bytes(item.context[:8], "big")
         message["xtime"] = int.from_bytes(item.context[8:], "big")

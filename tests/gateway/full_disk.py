@@ -40,7 +40,7 @@ async def put_many(spool: Spool, numbers: range) -> list[int]:
 
 async def put(spool: Spool, number: int) -> int:
     seq = spool.next_seq()
-    body = uplink(data_frame(number % 500, number)).to_bytes()
+    body = uplink(data_frame(number % 500, number, tail=bytes(200))).to_bytes()
     await spool.append([Frame(seq, number % 500, Moment(1, number, number), body, (1,))])
     return seq
 
