@@ -1,5 +1,6 @@
 """What the gateway is measured against: the same libraries in the shortest loop that takes a datagram, makes it
-durable, publishes it and acknowledges it. No order, no pace, no replay, no downlinks, no second destination, no settings.
+durable, publishes it and acknowledges it. No order, no pace, no replay, no downlinks,
+no second destination, no settings.
 
 python -m tests.benchmarks._bare_loop BROKER_PORT DATABASE
 """
