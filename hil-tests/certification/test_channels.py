@@ -158,3 +158,13 @@ def test_a_block_of_link_adr_with_one_bad_mask_is_refused_whole(house):
 
     assert status(turn) == 2 * [{"ch_mask_ack": 0, "data_rate_ack": 1, "power_ack": 1}]
     assert len(set(used(house, 16))) == 8
+
+
+def test_link_adr_to_a_device_without_adr_sets_the_channels_alone(house):
+    house.mac.set_adr(False)
+
+    turn = mask(house, 0b11, dr=2, tx_power=3)
+
+    assert status(turn) == [{"ch_mask_ack": 1, "data_rate_ack": 0, "power_ack": 0}]
+    assert turn.sent[0].sf == house.sent[0].sf
+    assert set(used(house, 6)) == {868_100_000, 868_300_000}

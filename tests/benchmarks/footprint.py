@@ -6,7 +6,14 @@ from typing import Any
 from bench.footprint import measure
 from bench.stack_footprint import ALONE, GOAL_BYTES, equivalent, measure_alone, mpy_bytes
 
-_PROFILES = ("fill", "air", "light")
+_PACKAGES = ("clock-sync", "multicast-setup", "fragmentation", "certification")
+_NODES = (
+    ("fill", "A", ()),
+    ("air", "A", ()),
+    ("light", "A", ()),
+    ("light", "C", ()),
+    ("light", "C", _PACKAGES),
+)
 
 
 def run() -> Iterator[dict[str, Any]]:
@@ -29,10 +36,12 @@ def run() -> Iterator[dict[str, Any]]:
         }
     for what, size in mpy_bytes().items():
         yield {"mpy": what, "bytes": size}
-    for profile in _PROFILES:
-        footprint = measure(profile)
+    for profile, device_class, packages in _NODES:
+        footprint = measure(profile, device_class, packages)
         yield {
             "profile": profile,
+            "class": device_class,
+            "packages": list(packages),
             "smallest_heap_64bit_bytes": footprint.smallest_heap,
             "overlay_64bit_bytes": footprint.overlay,
             "equivalent_32bit_heap_kB": _kb(footprint.equivalent),
