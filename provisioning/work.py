@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from provisioning.vault import Vault
 
 APP_KEY = "app_key"
+GEN_APP_KEY = "gen_app_key"
+"""Only for a node that the network may put into multicast groups (TS005)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,27 @@ class Work:
         with vault.secret(dev_eui, APP_KEY) as key:
             self.redactor.hide(key)
             yield key
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The keys that this device needs, by their names in the vault."""
+        return (APP_KEY, GEN_APP_KEY) if "multicast-setup" in self.settings.packages else (APP_KEY,)
+
+    @contextlib.contextmanager
+    def gen_app_key(self) -> Iterator[bytearray]:
+        """As `app_key`, the GenAppKey; empty for a device without multicast groups."""
+        if GEN_APP_KEY not in self.key_fields:
+            yield bytearray()
+            return
+        if not self.vault().has(self.dev_eui, GEN_APP_KEY):
+            raise StepOrder("step-needs", step="key", needs="keys")
+        with self.vault().secret(self.dev_eui, GEN_APP_KEY) as key:
+            self.redactor.hide(key)
+            yield key
+
+    def key_marks(self) -> str:
+        """The marks of all keys: what depends on them has it in its fingerprint."""
+        return " ".join(self.vault().mark(self.dev_eui, field) for field in self.key_fields)
 
     @property
     def dev_eui(self) -> str:

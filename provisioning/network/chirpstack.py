@@ -76,13 +76,22 @@ class ChirpStack:
         self._devices = api.DeviceServiceStub(channel.grpc)
         self._internal = api.InternalServiceStub(channel.grpc)
 
-    def register(self, wanted: Wanted, app_key: bytearray, codec: str, *, forget_nonces: bool) -> Registration:
-        """Bring the server to `wanted`. `forget_nonces` when the node starts its DevNonce anew."""
+    def register(
+        self,
+        wanted: Wanted,
+        app_key: bytearray,
+        codec: str,
+        *,
+        forget_nonces: bool,
+        gen_app_key: bytes | bytearray = b"",
+    ) -> Registration:
+        """Bring the server to `wanted`. `forget_nonces` when the node starts its DevNonce anew; `gen_app_key` for a
+        node that may be put into multicast groups."""
         tenant_id = self.find_tenant(wanted.tenant)
         application_id = self.ensure_application(tenant_id, wanted.application)
         profile_id = self.ensure_device_profile(tenant_id, wanted, codec)
         created = self.ensure_device(wanted, application_id, profile_id)
-        keys = self.ensure_keys(wanted.dev_eui, app_key)
+        keys = self.ensure_keys(wanted.dev_eui, app_key, gen_app_key)
         if not created and (forget_nonces or keys == "replaced"):
             self._begin_anew(wanted.dev_eui)
         return Registration(application_id, profile_id, created, keys)
@@ -191,18 +200,20 @@ class ChirpStack:
         except NotFound:
             return None
 
-    def ensure_keys(self, dev_eui: str, app_key: bytearray) -> str:
+    def ensure_keys(self, dev_eui: str, app_key: bytearray, gen_app_key: bytes | bytearray = b"") -> str:
         """The AppKey on the server: `created`, `kept` or `replaced`. Checked by the caller; the server would not."""
-        keys = api.DeviceKeys(dev_eui=dev_eui, nwk_key=app_key.hex())
+        keys = api.DeviceKeys(dev_eui=dev_eui, nwk_key=app_key.hex(), gen_app_key=gen_app_key.hex())
         try:
             present = self._call(self._devices.GetKeys, api.GetDeviceKeysRequest(dev_eui=dev_eui)).device_keys
         except NotFound:
             try:
                 self._call(self._devices.CreateKeys, api.CreateDeviceKeysRequest(device_keys=keys))
             except Duplicate:  # the answer to our first try was lost
-                return self.ensure_keys(dev_eui, app_key)
+                return self.ensure_keys(dev_eui, app_key, gen_app_key)
             return "created"
         if hmac.compare_digest(present.nwk_key.lower(), app_key.hex()):
+            if gen_app_key and not hmac.compare_digest(present.gen_app_key.lower(), gen_app_key.hex()):
+                self._call(self._devices.UpdateKeys, api.UpdateDeviceKeysRequest(device_keys=keys))
             return "kept"
         self._call(self._devices.UpdateKeys, api.UpdateDeviceKeysRequest(device_keys=keys))
         return "replaced"

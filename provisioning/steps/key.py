@@ -9,7 +9,7 @@ from firmware.lorawan.ids import Eui
 from firmware.lorawan.store import pack_identity
 from provisioning import settings
 from provisioning.vault import wipe
-from provisioning.work import APP_KEY, Work
+from provisioning.work import Work
 
 IDENTITY = "/lorawan/identity"
 NONCE = "/lorawan/nonce"
@@ -25,8 +25,7 @@ class Key:
 
     def fingerprint(self, work: Work) -> str:
         """The identity (by the key's mark), the unit, and the flashing it lies on."""
-        mark = work.vault().mark(work.dev_eui, APP_KEY)
-        return f"{work.device.unit} flash {work.attempts('flash')} {_euis(work)} {mark}"
+        return f"{work.device.unit} flash {work.attempts('flash')} {_euis(work)} {work.key_marks()}"
 
     def still_true(self, work: Work) -> bool:
         """Nothing but this tool writes the identity."""
@@ -36,8 +35,8 @@ class Key:
         """The record may be there already, from an attempt that was cut after writing."""
         link = work.link()
         present = link.hashes([IDENTITY, NONCE])
-        with work.app_key() as key:
-            record = _identity_record(work, key)
+        with work.app_key() as key, work.gen_app_key() as gen_app_key:
+            record = _identity_record(work, key, gen_app_key)
             try:
                 if present.get(IDENTITY) == hashlib.sha256(record).hexdigest():
                     written = False
@@ -51,10 +50,10 @@ class Key:
         return {"written": written, "nonces_kept": NONCE in present}
 
 
-def _identity_record(work: Work, key: bytearray) -> bytearray:
+def _identity_record(work: Work, key: bytearray, gen_app_key: bytearray) -> bytearray:
     dev_eui: Any = Eui.from_hex(work.dev_eui)  # device code has no annotations
     join_eui: Any = Eui.from_hex(settings.join_eui(work.settings))
-    return bytearray(pack_identity(dev_eui, join_eui, key))
+    return bytearray(pack_identity(dev_eui, join_eui, key, gen_app_key))
 
 
 def _euis(work: Work) -> str:

@@ -17,12 +17,14 @@ class Keys:
     needs = ("identify",)
 
     def fingerprint(self, work: Work) -> str:
-        """Where the DevEUI comes from, and the JoinEUI."""
-        return f"{work.settings.identity.dev_eui} {settings.join_eui(work.settings)}"
+        """Where the DevEUI comes from, the JoinEUI, and which keys beside the AppKey there are."""
+        more = "".join(f" {field}" for field in work.key_fields if field != APP_KEY)
+        return f"{work.settings.identity.dev_eui} {settings.join_eui(work.settings)}{more}"
 
     def still_true(self, work: Work) -> bool:
-        """The vault has the key."""
-        return work.device.dev_eui is not None and work.vault().has(work.device.dev_eui, APP_KEY)
+        """The vault has the keys."""
+        dev_eui = work.device.dev_eui
+        return dev_eui is not None and all(work.vault().has(dev_eui, field) for field in work.key_fields)
 
     def carry_out(self, work: Work) -> dict[str, Any]:
         """A key that is in the vault already stays: making another would lock the node out."""
@@ -32,11 +34,13 @@ class Keys:
             work.refresh()
         vault = work.vault()
         created = not vault.has(dev_eui, APP_KEY)
-        if created:
+        for field in work.key_fields:
+            if vault.has(dev_eui, field):
+                continue
             key = identity.new_app_key()
             work.redactor.hide(key)
             try:
-                vault.put(dev_eui, APP_KEY, key)
+                vault.put(dev_eui, field, key)
             finally:
                 wipe(key)
         return {

@@ -10,7 +10,7 @@ from provisioning import settings
 from provisioning.errors import SettingsError
 from provisioning.identity import check_app_key
 from provisioning.locks import one_at_a_time
-from provisioning.work import APP_KEY, Work
+from provisioning.work import Work
 
 
 class Register:
@@ -22,7 +22,6 @@ class Register:
     def fingerprint(self, work: Work) -> str:
         """Everything that stands on the server."""
         node = work.settings
-        mark = work.vault().mark(work.dev_eui, APP_KEY)
         parts = [
             work.server_url,
             node.network.application,
@@ -32,7 +31,7 @@ class Register:
             *(["class C"] if node.device_class == "C" else []),
             work.dev_eui,
             settings.join_eui(node),
-            mark,
+            work.key_marks(),
             hashlib.sha256(codec().encode()).hexdigest(),
             f"nonces {work.nonces_restarted()}",
             *(f"{key}={value}" for key, value in sorted(tags(work).items())),
@@ -61,9 +60,10 @@ class Register:
         last = work.journal.step(work.device, self.name)
         restarted = work.nonces_restarted()
         forget = restarted > 0 and (last is None or last.result.get("nonces_restarted") != restarted)
-        with work.app_key() as key, one_at_a_time(work.options.state_dir / "locks", "server", wait=True):
+        lock = one_at_a_time(work.options.state_dir / "locks", "server", wait=True)
+        with work.app_key() as key, work.gen_app_key() as gen_app_key, lock:
             check_app_key(key)  # the server itself would take sixteen zeros
-            registration = work.server().register(wanted, key, codec(), forget_nonces=forget)
+            registration = work.server().register(wanted, key, codec(), forget_nonces=forget, gen_app_key=gen_app_key)
         return {**registration.result(), "nonces_restarted": restarted}
 
 

@@ -274,3 +274,16 @@ def test_a_way_that_is_not_encrypted_is_refused(url):
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(SettingsError):
         parse_address(url)
+
+
+def test_a_class_c_device_has_a_profile_of_its_own_and_its_gen_app_key(chirpstack, connect):
+    server, gen_app_key = connect(), bytes(range(16, 32))
+    plain = register(server)
+    done = server.register(wanted(device_class="C"), KEY, CODEC, forget_nonces=False, gen_app_key=gen_app_key)
+
+    profile = chirpstack.profiles.Get(api.GetDeviceProfileRequest(id=done.device_profile_id)).device_profile
+    assert (done.created, done.keys) == (False, "kept")
+    assert done.device_profile_id != plain.device_profile_id
+    assert (profile.supports_class_c, profile.class_c_timeout) == (True, 8)
+    assert chirpstack.keys(EUI).gen_app_key == gen_app_key.hex()
+    assert chirpstack.keys(EUI).nwk_key == KEY.hex()
