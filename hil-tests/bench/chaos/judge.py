@@ -9,13 +9,13 @@
     false ok   the server was told of a transmission that never was
 
 Within quota: a frame may be missing only if, at one moment, the spool's capacity in younger frames waited behind it,
-nothing older was delivered after that moment, and nothing younger of its device before it. So eviction is excused
-exactly where it had to happen, and nothing else is excused by it.
+nothing older was written to the server after that moment, and nothing younger of its device before it. So eviction is
+excused exactly where it had to happen, and nothing else is excused by it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -122,8 +122,7 @@ def _misdated(record: Record, arrivals: dict[Key, list[Arrival]]) -> Iterator[Fi
 
 
 def _wrong_time(sent: Sent, arrival: Arrival, synchronised: Sequence[Period]) -> str:
-    written_s = arrival.at_s if arrival.published_s is None else arrival.published_s
-    right = any(period.from_s + CLOCK_NOTICED_S <= written_s <= period.until_s for period in synchronised)
+    right = any(period.from_s + CLOCK_NOTICED_S <= _written_s(arrival) <= period.until_s for period in synchronised)
     if arrival.clock == "none":
         return "undated, although the gateway's clock was right" if right else ""
     error_s = arrival.time_s - sent.sent_s
@@ -131,6 +130,11 @@ def _wrong_time(sent: Sent, arrival: Arrival, synchronised: Sequence[Period]) ->
     if -EARLY_S <= error_s <= latest_s:
         return ""
     return f"dated {error_s:+.3f} s from its reception (clock {arrival.clock or 'live'})"
+
+
+def _written_s(arrival: Arrival) -> float:
+    """When the gateway wrote the frame to its server."""
+    return arrival.at_s if arrival.published_s is None else arrival.published_s
 
 
 def _ghosts(sent: Sequence[Sent], emissions: Sequence[Emission]) -> Iterator[Finding]:
@@ -169,11 +173,11 @@ class _Quota:
         stored = sorted((one.acked_s, one) for one in sent if one.acked_s is not None)
         self._acked_s = [acked_s for acked_s, _ in stored]
         never_s = float("inf")
-        self._arrived_s = [arrivals[one.key][0].at_s if one.key in arrivals else never_s for _, one in stored]
-        delivered_s = (0.0 if at_s == never_s else at_s for at_s in self._arrived_s)
+        self._left_s = [_written_s(arrivals[one.key][0]) if one.key in arrivals else never_s for _, one in stored]
+        delivered_s = (0.0 if at_s == never_s else at_s for at_s in self._left_s)
         self._latest_before = list(accumulate(delivered_s, max))
         self._of_device: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
-        for (_, one), at_s in zip(stored, self._arrived_s, strict=True):
+        for (_, one), at_s in zip(stored, self._left_s, strict=True):
             self._of_device[one.dev_addr].append((one.f_cnt, at_s))
 
     def excuses(self, missing: Sent) -> bool:
@@ -185,17 +189,15 @@ class _Quota:
             (at_s for f_cnt, at_s in self._of_device[missing.dev_addr] if f_cnt > missing.f_cnt), default=1e18
         )
         first = bisect_left(self._acked_s, acked_s) + 1
-        full = first + self._capacity - 1
-        for step in range(OVERFLOW_STEPS):
-            index = full + step * self._capacity // 4
-            if index >= len(self._acked_s):
-                return False
-            moment_s = self._acked_s[index]
-            if moment_s > until_s:
-                return False
-            if moment_s >= from_s and self._waiting(first, index, moment_s) >= self._capacity:
-                return True
-        return False
+        if first + self._capacity > len(self._acked_s):
+            return False
+        earliest_s = max(from_s, self._acked_s[first + self._capacity - 1])
+        latest_s = min(until_s, self._acked_s[-1])
+        if latest_s < earliest_s:
+            return False
+        moments_s = (earliest_s + (latest_s - earliest_s) * step / OVERFLOW_STEPS for step in range(OVERFLOW_STEPS + 1))
+        return any(self._waiting(first, moment_s) >= self._capacity for moment_s in moments_s)
 
-    def _waiting(self, first: int, last: int, moment_s: float) -> int:
-        return sum(1 for at_s in self._arrived_s[first : last + 1] if at_s > moment_s)
+    def _waiting(self, first: int, moment_s: float) -> int:
+        last = bisect_right(self._acked_s, moment_s)
+        return sum(1 for at_s in self._left_s[first:last] if at_s > moment_s)
