@@ -10,11 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway import settings as settings_of
 from gateway import spool_tool
 from gateway.clock import Clock, SystemClock
 from gateway.contexts import Contexts
@@ -23,23 +22,19 @@ from gateway.downlinks import Desk
 from gateway.duty import BANDS, DutyBook
 from gateway.errors import SettingsError, SpoolError
 from gateway.filters import Filter
-from gateway.forwarders.access import broker_for
-from gateway.forwarders.chirpstack_mqtt import ChirpstackLink
-from gateway.forwarders.semtech_udp import SemtechUdpLink
 from gateway.frames import GatewayReport, Uplink
 from gateway.intake import Intake
 from gateway.logs import Tally
 from gateway.notes import Notes
-from gateway.relay import Link, Relay
+from gateway.parts import Shared, make_link, make_source, rules_of
+from gateway.relay import Relay
 from gateway.setting_types import Address
-from gateway.settings import ChirpstackMqtt, Destination, SemtechUdp, Settings
+from gateway.settings import Settings
 from gateway.sources.port import Source
-from gateway.sources.semtech_udp import SemtechUdpSource
 from gateway.spool import Spool
-from gateway.station.regions import REGIONS
 from gateway.store import Lost, Store
 from gateway.systemd import Notifier
-from gateway.turns import Rules, Turns
+from gateway.turns import Turns
 from gateway.wear_saving import WearSavingSpool
 
 _log = logging.getLogger(__name__)
@@ -48,7 +43,6 @@ _HOUSEKEEPING_S = 1.0
 _CLOCK_EVERY = 10
 _EXPIRE_EVERY = 60
 _EXPIRE_ROWS = 1000
-_TO_GATE_SPACING_US = 50_000
 # Frames of an earlier start of the machine are dated no better than this.
 _OFFSET_MOVED_US = 50_000
 
@@ -100,7 +94,7 @@ class Daemon:
 
     async def _serve(self, stop: asyncio.Event, reload: Reload | None) -> None:
         await self._build()
-        sources = [self._source(one) for one in self.settings.source]
+        sources = [make_source(one, self._shared, self) for one in self.settings.source]
         status = None
         if self.settings.status is not None:
             # Late: a gateway without a page needs no web server in memory (14 MB).
@@ -203,8 +197,8 @@ class Daemon:
                 number,
                 filter_=Filter(destination.dev_addr_prefixes, destination.join_eui_prefixes, destination.lorawan_only),
                 # There may be a backlog; the first look into the spool tells.
-                turns=Turns(_rules(destination), backlog=True),
-                link=self._link(destination, number, self.contexts),
+                turns=Turns(rules_of(destination), backlog=True),
+                link=make_link(destination, number, self._shared, self.contexts, self.desk),
                 spool=self.spool,
                 clock=self.clock,
                 calendar=self.calendar,
@@ -238,49 +232,9 @@ class Daemon:
             relay.close()
         await self._keep_notes()
 
-    def _source(self, one: settings_of.Source) -> Source:
-        if isinstance(one, settings_of.SemtechUdpSource):
-            return SemtechUdpSource(one.bind, self._only, self, self.clock, self.tally)
-        # Late: who has no Concentratord or station needs neither ZeroMQ nor a WebSocket server in memory.
-        if isinstance(one, settings_of.Concentratord):
-            from gateway.sources.concentratord import ConcentratordSource
-
-            return ConcentratordSource(
-                one.event, one.command, only=self._only, sink=self, clock=self.clock, tally=self.tally
-            )
-        from gateway.sources.basics_station import BasicsStationSource, server_tls
-
-        resolve = self.settings.resolve
-        files = {key: str(resolve(getattr(one, key))) for key in ("ca", "cert", "key") if getattr(one, key)}
-        return BasicsStationSource(
-            one.bind,
-            region=REGIONS[one.region],
-            only=self._only,
-            tls=server_tls(**files) if files else None,
-            token=resolve(one.token_file).read_text(encoding="utf-8").strip() if one.token_file else "",
-            sink=self,
-            clock=self.clock,
-            tally=self.tally,
-        )
-
-    def _link(self, destination: Destination, number: int, contexts: Contexts) -> Link:
-        if isinstance(destination, SemtechUdp):
-            return SemtechUdpLink(
-                destination,
-                number=number,
-                clock=self.clock,
-                contexts=contexts,
-                desk=self.desk,
-                tally=self.tally,
-            )
-        return ChirpstackLink(
-            destination,
-            number=number,
-            broker_for=broker_for(self.settings.resolve, destination),
-            contexts=contexts,
-            desk=self.desk,
-            tally=self.tally,
-        )
+    @property
+    def _shared(self) -> Shared:
+        return Shared(self.settings, self._only, self.clock, self.tally)
 
     # The sink of the sources
 
@@ -381,22 +335,3 @@ class Daemon:
 def _unimportant(future: asyncio.Future[None]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-def _rules(destination: Destination) -> Rules:
-    hold: Literal["auto", "on", "off"] = "off"
-    spacing_us = int(destination.device_spacing)
-    if isinstance(destination, ChirpstackMqtt):
-        hold = destination.hold_without_listener
-        if destination.merge:
-            # The gate paces, and the sooner it has everything the sooner it can begin. And what nobody took is not
-            # disbelieved: without a gate late frames stay here.
-            spacing_us, hold = min(spacing_us, _TO_GATE_SPACING_US), "on" if hold == "auto" else hold
-    return Rules(
-        spacing_us=spacing_us,
-        replay_per_second=destination.replay_per_second,
-        hold=hold,
-        live_first=destination.live_frames == "live-first",
-        live_first_for_answers=destination.live_first_for_answers,
-        live_first_above=destination.live_first_above,
-    )
