@@ -1,7 +1,7 @@
 """Duty cycle: airtime of each sub-band in any hour, and the limit over all bands that DutyCycleReq may set.
 
-Airtime is booked in slots of about five minutes; thirteen slots always cover the last hour, whenever it begins. So the limit
-holds in every sliding hour, and a quiet node may spend it in one burst.
+Airtime is booked in slots of about five minutes; thirteen slots always cover the last hour, whenever it begins. So the
+limit holds in every sliding hour, and a quiet node may spend it in one burst.
 
 The books survive a reset as a reserve: what the stored record says has been spent is a step ahead of what really was,
 and the record is rewritten before the reserve is overdrawn. After a reset the whole reserve counts as spent just now.
