@@ -58,10 +58,10 @@ def carry_out(city: City, chance: random.Random, *, devices: int, hours: int, ki
 
 @pytest.mark.live
 def test_after_hours_without_broker_every_frame_is_there_once_in_order_at_its_time(city: City) -> None:
-    carry_out(city, random.Random(1), devices=DEVICES, hours=HOURS, kills=2, quiet="3s")
+    carry_out(city, random.Random(1), devices=DEVICES, hours=HOURS, kills=2, quiet="2s")
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(5))
 def test_many_outages_of_a_city(city: City, seed: int) -> None:
-    carry_out(city, random.Random(seed), devices=60, hours=10, kills=6, quiet="3s")
+    carry_out(city, random.Random(seed), devices=60, hours=10, kills=6, quiet="2s")

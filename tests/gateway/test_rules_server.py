@@ -18,7 +18,7 @@ from bench.broker import Broker
 from bench.chaos.load import data_uplink
 from bench.server.crypto import join_mic
 from bench.server.records import Gateway
-from tests.gateway.city import City
+from tests.gateway.city import BUSY, City
 from tests.gateway.kit import EUI, Forwarder, GatewayProcess, Listener, rxpk, wait_for, write_settings
 
 pytestmark = pytest.mark.live
@@ -106,7 +106,12 @@ def test_rule_03_a_replayed_backlog_looks_like_no_counter_reset(city: City) -> N
     assert city.application.counter_complaints() == []
 
 
-def test_rule_04_a_server_that_works_on_frames_at_the_same_time_loses_none(city: City) -> None:
+def test_rule_04_a_server_that_works_on_frames_at_the_same_time_loses_none(tmp_path: Path) -> None:
+    with City(tmp_path, BUSY) as city:
+        _replay_to_a_busy_server(city)
+
+
+def _replay_to_a_busy_server(city: City) -> None:
     devices = city.devices(4)
     city.gateway(0, merge=False)
     city.broker.stop()
