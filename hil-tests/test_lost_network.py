@@ -31,7 +31,7 @@ class Away:
     """One node and what happens to it. `seed` decides when its power fails, and for how long."""
 
     def __init__(
-        self, root: Path, seed: int, profile: str = "fill", *, interval_s: int = 3 * HOUR_S, confirmed: bool = False
+        self, root: Path, seed: int, profile: str = "fill", *, interval_s: int = 6 * HOUR_S, confirmed: bool = False
     ) -> None:
         self.interval_s = SPREAD * interval_s
         """The longest time between two reports."""
