@@ -9,7 +9,8 @@ has to survive is written here before an exchange is given out and before a down
 forget it.
 """
 
-from . import commands, frames
+from . import frames
+from .commands import DEVICE_TIME, LINK_CHECK  # constants only: at deployment nothing is left of this import
 from .duty import DutyCycle
 from .errors import (
     AckWait,
@@ -136,11 +137,11 @@ class Mac:
 
     def request_link_check(self):
         """The next uplink asks how well it is heard; the answer is the event `LinkCheck`."""
-        self._link.requests |= 1 << commands.LINK_CHECK
+        self._link.requests |= 1 << LINK_CHECK
 
     def request_time(self):
         """The next uplink asks for the time; the answer is the event `NetworkTime`."""
-        self._link.requests |= 1 << commands.DEVICE_TIME
+        self._link.requests |= 1 << DEVICE_TIME
 
     def set_adr(self, on):
         """Whether the network manages data rate and power (default: on)."""
