@@ -10,6 +10,7 @@ is unsafe. FD is a SOCK_SEQPACKET socket to the supervisor, DIRECTORY holds the 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -20,14 +21,23 @@ from typing import Any
 
 BUS_FD = 3
 MESSAGE_BYTES = 65536
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def become_board(order: dict[str, Any], console: int, bus: int) -> None:
+def die_with(parent: int) -> None:
+    """In the forked child: end with the fork server, however it ends. An orphan spins at its closed bus for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before it was asked
+        os._exit(0)
+
+
+def become_board(order: dict[str, Any], console: int, bus: int, parent: int) -> None:
     """In the forked child: put the descriptors in their places and run the interpreter. Never returns."""
     status = 70
     try:
         import micropython_run  # loaded before the fork; this only names it
 
+        die_with(parent)
         high = max(console, bus, BUS_FD) + 1
         os.dup2(bus, high)
         for fd in range(3):
@@ -79,9 +89,10 @@ def serve(control: socket.socket) -> None:
         if not message:
             break
         console, bus = descriptors
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            become_board(json.loads(message), console, bus)
+            become_board(json.loads(message), console, bus, parent)
         children.add(pid)
         os.close(console)
         os.close(bus)

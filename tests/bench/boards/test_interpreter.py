@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from pathlib import Path
 
@@ -51,6 +52,22 @@ def test_no_interpreter_survives_its_bench(tmp_path: Path) -> None:
         assert Path(f"/proc/{pid}").exists()
 
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_no_interpreter_survives_a_fork_server_that_was_killed(tmp_path: Path) -> None:
+    launcher = find_launcher()
+    assert isinstance(launcher, Zygote)
+    process = launcher.start(["micropython", "-c", "import sys; sys.stdin.read()"], {}, tmp_path)
+    end = select.poll()
+    end.register(process.pidfd, select.POLLIN)
+    alive = not end.poll(0)
+
+    launcher._server.kill()
+
+    assert alive
+    assert end.poll(10_000)
+    process.close()
+    launcher.close()
 
 
 def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
