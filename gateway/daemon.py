@@ -66,6 +66,7 @@ class Daemon:
         self.expired = 0
         self._noted_us = 0
         self.ready = False
+        self.on_ready: Callable[[], None] = lambda: None
         self.addresses: list[str] = []
         self.status_address: Address | None = None
         self.started_us = self.clock.mono_us()
@@ -108,6 +109,7 @@ class Daemon:
                 self.status_address = await status.start(self.settings.status.bind)
             self._start_relays()
             housekeeping = asyncio.create_task(self._housekeeping(), name="housekeeping")
+            self.on_ready()
             ready = {"sources": self.addresses, "status": self.status_address, "buffered": self.buffered}
             _log.info("ready", extra=ready)
             self._notifier.tell("READY=1")

@@ -20,6 +20,11 @@ _log = logging.getLogger(__name__)
 
 _BACKLOG = 64
 _HANDSHAKE_PATIENCE_S = 10.0
+# Handshakes at once, a quarter of a megabyte each; others wait in the kernel. A gateway serves a handful of stations.
+_MOST_GREETING = 16
+# A station greets in a tenth of a second. Who takes longer than this goes when another one waits, so that sixteen who
+# say nothing keep nobody out.
+_GREETING_S = 1.0
 # When the process has no descriptors left, others need the processor more than the door does.
 _PAUSE_S = 0.5
 # A failed handshake leaves its quarter of a megabyte in a ring of references. The collector counts objects, not bytes,
@@ -38,13 +43,17 @@ class Door:
         most: int,
         tally: Tally,
         event: str,
+        greeting_s: float = _GREETING_S,
     ) -> None:
         self._make = make
         self._tls = tls
         self._most = most
         self._tally = tally
         self._event = event
-        self._greeting: set[asyncio.Task[None]] = set()
+        self._greeting_s = greeting_s
+        self._greeting: dict[asyncio.Task[None], float] = {}  # since when, the oldest first
+        self.most_greeted = 0
+        """How many greeted at once so far."""
         self._inside: set[asyncio.BaseTransport] = set()
         self._failures = 0
         self._listener: socket.socket | None = None
@@ -80,9 +89,26 @@ class Door:
                 self._tally.count(_log, self._event, "connections-many")
                 guest.close()
                 continue
+            try:
+                while len(self._greeting) >= _MOST_GREETING:
+                    await self._wait_for_place()
+            except asyncio.CancelledError:
+                guest.close()
+                raise
             greeting = asyncio.create_task(self._greet(guest), name="door-greeting")
-            self._greeting.add(greeting)
-            greeting.add_done_callback(self._greeting.discard)
+            self._greeting[greeting] = loop.time()
+            self.most_greeted = max(self.most_greeted, len(self._greeting))
+            greeting.add_done_callback(self._greeting.pop)
+
+    async def _wait_for_place(self) -> None:
+        """Until one has greeted, or has had the time for it."""
+        oldest, since_s = next(iter(self._greeting.items()))
+        left_s = since_s + self._greeting_s - asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait(self._greeting, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            oldest.cancel()
+            self._failed("tls: slow")
+            await asyncio.wait((oldest,))
 
     def _full(self) -> bool:
         self._inside = {transport for transport in self._inside if not transport.is_closing()}

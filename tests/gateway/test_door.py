@@ -12,6 +12,7 @@ import pytest
 
 from gateway.logs import Counted, Tally
 from gateway.setting_types import Address
+from gateway.sources import door as door_module
 from gateway.sources.basics_station import server_tls
 from gateway.sources.door import Door
 
@@ -75,6 +76,30 @@ def test_handshakes_that_fail_are_counted_and_leave_room(papers: dict[str, Path]
         assert {kind.partition(":")[0] for _, kind in tally.counts} <= {"tls", "connections-many"}
 
     with_door(visit, tls)
+
+
+def test_few_greet_at_once_and_those_who_say_nothing_keep_nobody_out(papers: dict[str, Path]) -> None:
+    guests = 3 * door_module._MOST_GREETING
+
+    async def scenario() -> None:
+        tally = Tally()
+        tls = server_tls(str(papers["server"]), str(papers["server-key"]))
+        door = Door(Echo, tls=tls, most=10 * guests, tally=tally, event="refused", greeting_s=0.01)
+        address = door.open(Address.of("127.0.0.1", 0))
+        try:
+            silent = [await asyncio.open_connection(address.host, address.port) for _ in range(guests)]
+            trusting = ssl.create_default_context(cafile=papers["ca"])
+            trusting.check_hostname = False
+            reader, writer = await asyncio.open_connection(address.host, address.port, ssl=trusting)
+            assert await reader.read(1) == b"!"
+            assert door.most_greeted == door_module._MOST_GREETING
+            assert tally.counts["refused", "tls: slow"] > guests - door_module._MOST_GREETING
+            for one in (writer, *(writer for _, writer in silent)):
+                one.close()
+        finally:
+            await door.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_a_library_that_strangers_make_talk_is_counted_not_written(caplog: pytest.LogCaptureFixture) -> None:
