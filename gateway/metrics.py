@@ -13,12 +13,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from gateway.page.look import Picture
+from gateway.state import State
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _PREFIX = "spatz_gateway_"
-# States of `Relay.state`.
-_STATES = ("up", "saving", "spent", "holding", "down")
-_FLOWING = ("up", "saving")
 
 
 class _PictureCollector(Collector):
@@ -83,9 +81,9 @@ class _PictureCollector(Collector):
         limit = _Family(GaugeMetricFamily, "budget_limit_bytes", "Byte budget of this day or month", name, "period")
         used = _Family(GaugeMetricFamily, "budget_used_bytes", "What was used of it", name, "period")
         for one in self._picture.destinations:
-            up.add(int(one.state in _FLOWING), one.name)
-            for word in _STATES:
-                state.add(int(one.state == word), one.name, word)
+            up.add(int(one.state.flowing), one.name)
+            for possible in State:
+                state.add(int(one.state is possible), one.name, possible.value)
             since.add((self._picture.now_us - one.changed_us) / 1e6, one.name)
             buffered.add(one.waiting, one.name)
             if one.acknowledged_us is not None:

@@ -18,6 +18,7 @@ from gateway.forwarders.wire import Wire
 from gateway.frames import GatewayReport
 from gateway.logs import Tally
 from gateway.spool import Spool
+from gateway.state import State
 from gateway.statistics import Ledger, Sum
 from gateway.turns import Parcel, Turns, Verdict
 from gateway.watch import Watch
@@ -95,18 +96,16 @@ class Relay:
     @property
     def flowing(self) -> bool:
         """Whether frames get through now."""
-        return self.state in ("up", "saving")
+        return self.state.flowing
 
     @property
-    def state(self) -> str:
-        """One word: "up"; "saving" (live frames only) and "spent" (nothing) by its budget; "holding" while the broker
-        has nobody listening; "down".
-        """
+    def state(self) -> State:
+        """What can go there now."""
         if not self.turns.up:
-            return "down"
+            return State.DOWN
         if self.turns.holding:
-            return "holding"
-        return "up" if self.turns.allowance is Allowance.ALL else self.turns.allowance.value
+            return State.HOLDING
+        return State.UP if self.turns.allowance is Allowance.ALL else State(self.turns.allowance.value)
 
     @property
     def buffered(self) -> int:
@@ -125,7 +124,7 @@ class Relay:
         """Counters of a concentrator: passed on while the destination takes messages, else added up."""
         moment = self._calendar.now()
         self._ledger.add(report, moment)
-        if self.state == "up":
+        if self.state is State.UP:
             self._send_sums()
 
     def look_at_budget(self) -> None:

@@ -13,6 +13,7 @@ from gateway.duty import Account
 from gateway.errors import SpoolError
 from gateway.frames import GatewayReport
 from gateway.header import Kind
+from gateway.state import State
 from gateway.store import Store
 from gateway.watch import Fate, Heard, Node, Ordered
 
@@ -26,13 +27,13 @@ _MOST_NODES = 30
 
 
 class Destination(NamedTuple):
-    """One destination. `state` is that of `Relay.state`; `why` in the words of whoever failed, "" if there is nothing
-    to say. `changed_us`: when it was connected or lost; `since_us`: the same, or when holding began.
+    """One destination. `why` in the words of whoever failed, "" if there is nothing to say. `changed_us`: when it was
+    connected or lost; `since_us`: the same, or when holding began.
     """
 
     name: str
     server: str
-    state: str
+    state: State
     why: str
     since_us: int
     changed_us: int
@@ -154,7 +155,7 @@ async def _oldest(daemon: Daemon) -> dict[int, int]:
 def _destination(daemon: Daemon, relay: Relay, oldest_us: int | None, wall_ahead_us: int) -> Destination:
     since_us = relay.turns.holding_since_us or relay.changed_us
     why = relay.why
-    if relay.state == "down" and not daemon.gateways and not why:
+    if relay.state is State.DOWN and not daemon.gateways and not why:
         why = "waits for the first concentrator"
     server = next((str(one.server) for one in daemon.settings.destination if one.name == relay.name), "")
     acknowledged_us = relay.last_delivered_us

@@ -21,18 +21,17 @@ from gateway.page.pieces import (
     table,
 )
 from gateway.page.words import Words
+from gateway.state import State
 
 _SECOND_US = 1_000_000
 _MOST_REFUSALS = 20
-# States of `Relay.state`.
 MOODS = {
-    "up": ("good", "ok"),
-    "saving": ("warn", "hold"),
-    "spent": ("warn", "hold"),
-    "holding": ("warn", "hold"),
-    "down": ("bad", "bad"),
+    State.UP: ("good", "ok"),
+    State.SAVING: ("warn", "hold"),
+    State.SPENT: ("warn", "hold"),
+    State.HOLDING: ("warn", "hold"),
+    State.DOWN: ("bad", "bad"),
 }
-_WELL = ("up", "saving")
 
 
 def headline(picture: Picture, words: Words) -> Content:
@@ -52,7 +51,7 @@ def _troubles(picture: Picture, words: Words) -> Iterator[str]:
     for one in picture.concentrators:
         if not one.reachable:
             yield words.say("silent", name=one.gateway_id)
-    bad = [one for one in picture.destinations if one.state not in _WELL]
+    bad = [one for one in picture.destinations if not one.state.flowing]
     if picture.concentrators:
         for destination in bad:
             yield words.say(f"is-{destination.state}", name=destination.name)
@@ -93,7 +92,7 @@ def destinations(picture: Picture, words: Words) -> Content:
 def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
     mood, sign_name = MOODS[one.state]
     why: Content = words.reason(one.why) or (element("span", one.why, lang="en") if one.why else "")
-    if one.state in ("saving", "spent", "holding"):
+    if one.state in (State.SAVING, State.SPENT, State.HOLDING):
         why = words[f"{one.state}-why"]
     pairs: list[tuple[str, Content]] = [
         (words["waiting"], frames(words, one.waiting)),
@@ -117,7 +116,7 @@ def _destination(one: Destination, picture: Picture, words: Words) -> Markup:
         element("h3", one.name),
         chip(mood, sign_name, words[one.state]),
         element("p", words["since"], " ", clock(one.since_us, picture.now_us), class_="small since"),
-        element("p", words["why"], ": ", why, class_="why") if why and one.state != "up" else "",
+        element("p", words["why"], ": ", why, class_="why") if why and one.state is not State.UP else "",
         facts(pairs),
         element("p", one.server, class_="small server"),
         class_=f"card {one.state}",

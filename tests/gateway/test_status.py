@@ -24,6 +24,7 @@ from gateway.page import document, pieces, sections, traffic
 from gateway.page.markup import Markup, element, join
 from gateway.page.words import Words, choose, keys
 from gateway.settings_reader import Section
+from gateway.state import State
 from gateway.watch import Fate, Watch
 from tests.gateway.kit import (
     Forwarder,
@@ -182,6 +183,12 @@ def test_who_has_the_page_already_gets_nothing_again(gateway: GatewayThread) -> 
 )
 def test_the_language_is_the_one_asked_for_else_the_browsers(asked: str | None, accepted: str, language: str) -> None:
     assert choose(asked, accepted) == language
+
+
+def test_every_state_of_a_destination_has_its_look_and_its_words() -> None:
+    assert set(sections.MOODS) == set(State)
+    for language in ("en", "de"):
+        assert all(Words(language)[state] for state in State)
 
 
 def test_every_word_of_the_page_is_used() -> None:
