@@ -1,7 +1,8 @@
 """What lies on a node's flash: the modules its board and profile need, compiled, its settings, and main.py.
 
 /lib/firmware/**.mpy   every module reachable by imports from the node's main program, the board's wiring and
-                       the profile's table; nothing else, flash and heap are small. Constants are folded first
+                       the profile's table; nothing else, flash and heap are small. Constants are folded first,
+                       and modules that are always loaded together are one file
 /node.json             the node's settings; their hash is in the node's status report
 /main.py               last, so that a half-written node never starts half a program
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 from provisioning.board_facts import board_facts
 from provisioning.errors import BoardError, ProgramError, SettingsError
 from provisioning.folding import Source, fold
+from provisioning.merging import Merged, merge
 from provisioning.private_names import shorten_private
 from provisioning.processes import run
 from provisioning.pruning import prune
@@ -34,9 +36,23 @@ COMPILE_DEADLINE_S = 30.0
 MAIN_PY = b"from firmware.node.main import run\n\nrun()\n"
 CALLED_FROM_OUTSIDE = ("run",)  # by main.py
 # Left out when NODE.toml does not name them: the node has its own defaults.
-NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog")
+NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog", "strict_join")
 # What application packages there are: files of `firmware.node.packages`, with hyphens as in NODE.toml.
 NODE_PACKAGES = "firmware.node.packages"
+# What every node that has it loads at once and keeps becomes one file; the first of a line names it (merging.py).
+LOADED_TOGETHER = (
+    (
+        "firmware.lorawan.mac",
+        "firmware.lorawan.session",
+        "firmware.lorawan.store",
+        "firmware.lorawan.dynamic_plan",
+        "firmware.lorawan.fixed_plan",
+        "firmware.lorawan.sensing_plan",
+        "firmware.lorawan.dwell",
+    ),
+    ("firmware.radio.sx126x",),
+    ("firmware.radio.sx127x",),
+)
 # Every node speaks these besides its own profile: the boot report and the answer to a command.
 COMMON_TABLES = ("status", "answer")
 
@@ -220,21 +236,32 @@ def software(
 ) -> dict[str, bytes]:
     """The compiled modules of a node: path on the node -> content.
 
-    Tracebacks name modules as imports do (`firmware.node.main`): the node has that name in memory anyway. Of a package
-    without code the folder is enough.
+    Tracebacks name modules as imports do (`firmware.node.main`): the node has that name in memory anyway. For modules
+    that became one it is that of the first, and lines count through all of them. Of a package without code the folder
+    is enough.
     """
     root = root or firmware_root()
-    places = {module: _place(root, module) for module in modules_for(board, profile, region, root, extras)}
-    texts = prune({module: root.joinpath(place).read_bytes() for module, place in places.items()}, CALLED_FROM_OUTSIDE)
-    program = {module: Source(text, places[module].name == "__init__.py") for module, text in texts.items()}
+    texts = shorten_private(shorten(merged(modules_for(board, profile, region, root, extras), root).texts))
+    places = {module: _place(root, module) for module in texts}
+    texts = {module: text for module, text in texts.items() if not _is_package(places[module]) or _has_code(text)}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        texts = shorten_private(shorten(fold(program)))
-        texts = {module: text for module, text in texts.items() if not program[module].is_package or _has_code(text)}
         codes = pool.map(lambda item: compile_text(item[1], item[0], cache, redactor), texts.items())
         return {
             f"/lib/{places[module].with_suffix('.mpy').as_posix()}": code
             for (module, _), code in zip(texts.items(), codes, strict=True)
         }
+
+
+def merged(modules: Iterable[str], root: Path) -> Merged:
+    """The text of a node's modules without what it does not need, and as few of them as it needs."""
+    places = {module: _place(root, module) for module in modules}
+    texts = prune({module: root.joinpath(place).read_bytes() for module, place in places.items()}, CALLED_FROM_OUTSIDE)
+    program = {module: Source(text, _is_package(places[module])) for module, text in texts.items()}
+    return merge(fold(program), LOADED_TOGETHER)
+
+
+def _is_package(place: Path) -> bool:
+    return place.name == "__init__.py"
 
 
 def _has_code(text: bytes) -> bool:

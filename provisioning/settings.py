@@ -87,6 +87,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_delay_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] | None = None
     dim_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
     watchdog: bool | None = None
+    strict_join: bool | None = None
     device_class: Literal["A", "C"] = msgspec.field(name="class", default="A")
     packages: tuple[Word, ...] = ()
     calibration: dict[str, Any] = {}  # checked below, with the line of the entry
@@ -143,11 +144,12 @@ def _check_radio(settings: NodeSettings, text: str, path: Path) -> None:
             raise _wrong(text, path, ("packages",), f"{name}: the packages are {', '.join(known)}")
     if "multicast-setup" in settings.packages and settings.device_class != "C":
         raise _wrong(text, path, ("packages",), 'multicast-setup needs class = "C"')
-    if settings.device_class != "A" or settings.packages:
+    if settings.device_class != "A" or settings.packages or settings.strict_join:
         chip = board_facts(settings.board).RADIO["chip"] if settings.board in known_boards() else None
         if chip == "rui3":
-            key = "packages" if settings.packages else "class"
-            raise _wrong(text, path, (key,), f"board {settings.board} has a modem: class A without packages")
+            key = "packages" if settings.packages else "class" if settings.device_class != "A" else "strict_join"
+            reason = f"board {settings.board} has a modem: class A without packages, and it joins by its own rules"
+            raise _wrong(text, path, (key,), reason)
 
 
 def known_packages() -> list[str]:

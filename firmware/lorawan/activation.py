@@ -13,11 +13,15 @@ from .session import Session
 
 
 class Activation:
-    """One Join-Request of the device with this `identity` (DevEUI, JoinEUI, AppKey), and what answers it."""
+    """One Join-Request of the device with this `identity` (DevEUI, JoinEUI, AppKey), and what answers it.
 
-    def __init__(self, identity, dev_nonce):
+    `strict`: only a JoinNonce higher than that of the last accept is believed.
+    """
+
+    def __init__(self, identity, dev_nonce, strict=False):
         self._identity = identity
         self._dev_nonce = dev_nonce
+        self._strict = strict
         self._app_key = Key(identity[16:32])
 
     def request(self, buffer):
@@ -33,7 +37,7 @@ class Activation:
             return None
         if not accept.mic_valid:
             return None
-        if u24(accept.join_nonce, 0) == join.join_nonce:  # a recording, or a server that began anew
+        if not is_new(accept.join_nonce, join.taken, self._strict):  # a recording, or a server that began anew
             join.answered = True
             return None
         return accept
@@ -51,6 +55,13 @@ class Activation:
         nonce = bytes((self._dev_nonce & 0xFF, self._dev_nonce >> 8))
         nwk_skey, app_skey = session_keys(self._app_key, accept.join_nonce, accept.net_id, nonce)
         return Session(self._dev_nonce, accept.dev_addr, nwk_skey, app_skey)
+
+
+def is_new(join_nonce, taken, strict):
+    """Whether `join_nonce` is none of `taken` (3 wire bytes each, newest first); `strict`: and above the newest."""
+    if strict and taken and u24(join_nonce, 0) < u24(taken, 0):
+        return False
+    return all(taken[at : at + 3] != join_nonce for at in range(0, len(taken), 3))
 
 
 def build_join_request(buffer, app_key, join_eui, dev_eui, dev_nonce):

@@ -20,8 +20,8 @@ except ImportError:
 _HOUR_S = const(3_600)
 _DAY_S = const(86_400)
 _SLOW_FROM_S = 11 * _HOUR_S
-_LAYOUT = "<IIIHHB"
-NONCE_BYTES = 17
+_LAYOUT = "<I4sIHHB"
+NONCE_BYTES = 17  # and 3 for each JoinNonce before the last one
 _BUDGET_MS = (36_000, 36_000, 8_700)
 _SAVE_EVERY_S = const(600)  # while waiting, the elapsed time is stored this often,
 _SAVE_FIRST_S = const(60)  # sooner after a reset: power that always fails after minutes must not stop the time
@@ -30,7 +30,8 @@ _FIRST_PAUSE_MS = const(8_000)  # between two tries; doubles with each failure
 _LONGEST_PAUSE_MS = const(600_000)
 
 NONCE_END = 0xFFFF
-NO_JOIN_NONCE = 0xFFFFFFFF
+_NO_JOIN_NONCE = b"\xff\xff\xff\xff"
+_TAKEN_BYTES = const(48)  # 16 JoinNonces: `nonce` stays far below the 128 bytes that littlefs rewrites in place
 
 
 class JoinState:
@@ -38,7 +39,8 @@ class JoinState:
 
     def __init__(self):
         self.dev_nonce = 0  # the next one to use
-        self.join_nonce = NO_JOIN_NONCE  # of the last accept
+        self.taken = b""
+        """JoinNonces of the last accepts, 3 wire bytes each, the newest first."""
         self.tries = 0
         self._concluded = True  # the last series of tries ended with a session
         self._base_s = 0
@@ -103,8 +105,8 @@ class JoinState:
         self._not_before_ms = now_ms + pause_ms // 2 + (random_u32() & 0xFFFFFF) % pause_ms
 
     def conclude(self, join_nonce):
-        """A session began."""
-        self.join_nonce = join_nonce
+        """A session began with an accept of this `join_nonce`, 3 wire bytes."""
+        self.taken = (join_nonce + self.taken)[:_TAKEN_BYTES]
         self._concluded = True
         self.tries = 0
         self._turn = 0
@@ -115,17 +117,19 @@ class JoinState:
         return self.elapsed_s(now_ms) - self._base_s >= self._save_s
 
     def pack(self, now_ms):
-        """The record body, 17 bytes."""
+        """The record body, 17 to 62 bytes."""
         self._base_s, self._base_at_ms = self.elapsed_s(now_ms), now_ms
         self._save_s = min(2 * self._save_s, _SAVE_EVERY_S)
-        return struct.pack(
-            _LAYOUT, self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms, self._concluded
-        )
+        taken = self.taken
+        last = taken[:3] + b"\0" if taken else _NO_JOIN_NONCE
+        packed = struct.pack(_LAYOUT, self.dev_nonce, last, self._base_s, self._window, self._used_ms, self._concluded)
+        return packed + taken[3:]
 
     def unpack(self, packed, now_ms):
         """Take back what `pack` gave."""
-        fields = struct.unpack(_LAYOUT, packed)
-        self.dev_nonce, self.join_nonce, self._base_s, self._window, self._used_ms = fields[:5]
+        fields = struct.unpack_from(_LAYOUT, packed)
+        self.dev_nonce, last, self._base_s, self._window, self._used_ms = fields[:5]
+        self.taken = b"" if last == _NO_JOIN_NONCE else last[:3] + packed[NONCE_BYTES:]
         self._concluded = bool(fields[5])
         self._turn = 0 if self._concluded else self.dev_nonce
         self._base_at_ms = now_ms

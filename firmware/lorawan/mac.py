@@ -52,6 +52,9 @@ class Mac:
     `device.battery_level()` gives 0 (external power), 1..254 or 255 (unknown) for DevStatusAns; `device` may be None.
     """
 
+    strict_join = False
+    """Whether a JoinNonce has to be higher than the last one; if not, it has to be none of the last 16."""
+
     def __init__(self, region, store, random_u32, device=None):
         self._region = region
         self._random_u32 = random_u32
@@ -110,7 +113,7 @@ class Mac:
         dev_nonce = join.spend(airtime, now_ms)
         self._records.save_nonce(now_ms)
         self._outgoing.send(channel, data_rate, airtime, region.MAX_EIRP_DBM, now_ms, now_ms)
-        self._activation = Activation(self._records.identity, dev_nonce)
+        self._activation = Activation(self._records.identity, dev_nonce, self.strict_join)
         self._exchange.frame = self._view[: self._activation.request(self._buffer)]
         self._open = _JOIN
         return self._exchange
@@ -315,7 +318,7 @@ class Mac:
             join.pause(now_ms, self._random_u32)
             return [JoinFailed()]
         records.session = activation.begin(accept, self._link, self._outgoing.data_rate)
-        join.conclude(frames.u24(accept.join_nonce, 0))
+        join.conclude(accept.join_nonce)
         records.save_nonce(now_ms)
         records.save_cold()
         records.save_hot(now_ms, records.counter_margin)

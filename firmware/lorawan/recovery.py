@@ -27,7 +27,7 @@ def recover(records, store, link, duty, join, now_ms):
     if (nonce is None and hot is not None) or (hot is None and cold is not None):
         raise StateCorrupt("record %s is missing" % (names.NONCE if nonce is None else names.HOT))
     if nonce is not None:
-        if len(nonce) != NONCE_BYTES:
+        if len(nonce) < NONCE_BYTES or (len(nonce) - NONCE_BYTES) % 3:
             raise StateCorrupt("record nonce: %d bytes" % len(nonce))
         join.unpack(nonce, now_ms)
     if cold is not None:

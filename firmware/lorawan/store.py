@@ -3,7 +3,7 @@
 | record   | holds                                                        | written                                 |
 |----------|--------------------------------------------------------------|-----------------------------------------|
 | identity | DevEUI, JoinEUI, AppKey, GenAppKey if there is one           | by provisioning                         |
-| nonce    | DevNonce, last JoinNonce, join back-off                      | before each Join-Request                |
+| nonce    | DevNonce, the last 16 JoinNonces, join back-off              | before each Join-Request                |
 | hot      | counters, data rate, power, pending answers (<= 128 bytes)   | ahead in steps, and at each downlink    |
 | cold     | session keys, DevAddr, channels, receive windows             | when they change                        |
 

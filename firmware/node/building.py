@@ -40,6 +40,7 @@ def build(config, clock, tell, directory=""):
     if kinds or config.packages:
         new_cycle = _import("firmware.node.serving").ServingCycle
     mac, radio = hardware.lorawan(region, directory + "/lorawan", kinds)
+    mac.strict_join = config.strict_join
     link = new_link(mac, radio, clock, hardware.sleep, tell)
     tell("boot=%d interval=%d pending=%d" % (state.boots, state.report_interval_s, queue.pending))
 

@@ -5,10 +5,10 @@
 
 Optional: `sample_interval_s` (judge alarms more often than is reported), `spread_percent` (of all intervals, 10),
 `start_delay_s` (default: random up to 300, against mass restarts), `watchdog` (true), `dim_percent` (lamp level of a
-mast without a controllable lamp), `class` ("A"; "C" for a node on mains that listens all the time), `packages` (names
-of `firmware.node.packages`, none). `calibration` is read by the profile's own module in `measure/`; `battery_low_mv`
-and `battery_full_mv` in it say when the battery counts as empty and as full. All numbers are whole numbers: 32-bit
-boards have 32-bit floats.
+mast without a controllable lamp), `strict_join` (false; true: JoinNonces have to rise), `class` ("A"; "C" for a node on
+mains that listens all the time), `packages` (names of `firmware.node.packages`, none). `calibration` is read by the
+profile's own module in `measure/`; `battery_low_mv` and `battery_full_mv` in it say when the battery counts as empty
+and as full. All numbers are whole numbers: 32-bit boards have 32-bit floats.
 
 What a downlink changes is not written here but in `state.State`, bound to the hash of this file: a new deployment wins.
 """
@@ -48,6 +48,7 @@ class Config:
         self.dim_percent = _whole(settings, "dim_percent", 0, 100, default=None)
         self.confirmed = bool(settings.get("confirmed", False))
         self.watchdog = bool(settings.get("watchdog", True))
+        self.strict_join = bool(settings.get("strict_join", False))
         self.calibration = settings.get("calibration") or {}
         self.device_class = settings.get("class", "A")
         self.packages = settings.get("packages", ())

@@ -112,9 +112,11 @@ def test_the_node_gets_what_node_toml_says():
 def test_the_node_itself_accepts_the_settings():
     from firmware.node.config import parse as node_reads
 
-    config = node_reads(node_json(settings(more="sample_interval_s = 60\nwatchdog = false\n")))
+    config = node_reads(node_json(settings(more="sample_interval_s = 60\nwatchdog = false\nstrict_join = true\n")))
 
     assert (config.name, config.report_interval_s, config.sample_interval_s, config.watchdog) == ("n1", 900, 60, False)
+    assert config.strict_join
+    assert not node_reads(node_json(settings())).strict_join
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are():

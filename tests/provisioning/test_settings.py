@@ -161,3 +161,4 @@ def test_a_modem_is_class_a_without_packages():
 
     assert "has a modem" in str(refused('class = "C"\n' + text).fields["reason"])
     assert "has a modem" in str(refused('packages = ["clock-sync"]\n' + text).fields["reason"])
+    assert "has a modem" in str(refused("strict_join = true\n" + text).fields["reason"])

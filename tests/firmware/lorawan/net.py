@@ -58,6 +58,7 @@ class Network:
         self.sessions = 0
         self.fcnt_down = 0
         self.last_frame = None
+        self.nwk_skey = self.app_skey = None
 
     def accept(self, request, cflist=b"", dl_settings=0, rx_delay=0, join_nonce=None):
         """The Join-Accept frame for a Join-Request frame."""
@@ -117,6 +118,7 @@ class Device:
         self.network = network or Network()
         self.store = store or MemoryStore.provisioned(DEV_EUI, JOIN_EUI, APP_KEY)
         self.region = region
+        self.strict_join = False
         self.random = Random(seed)
         self.now_ms = 1000
         self.boot()
@@ -124,6 +126,7 @@ class Device:
     def boot(self):
         """A reset: everything is forgotten but the store."""
         self.mac = Mac(self.region, self.store, self.random, Battery())
+        self.mac.strict_join = self.strict_join
         self.mac.start(self.now_ms)
         return self
 

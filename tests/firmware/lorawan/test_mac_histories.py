@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firmware.lorawan.activation import session_keys
+from firmware.lorawan.crypto import Key
 from firmware.lorawan.duty import DutyCycle
 from firmware.lorawan.errors import PayloadTooLong, StateCorrupt, Wait
 from firmware.lorawan.memory_store import MemoryStore
@@ -36,6 +38,9 @@ JOIN_BUDGETS_MS = ((1, 36_000), (11, 72_000))
 FRESH = {"data_rate": eu868.DEFAULT_DR, "power": 0, "nb_trans": 1, "max_duty": 0}
 """What a session begins with when the power failed before its counters were stored."""
 
+REMEMBERED = 16
+"""JoinNonces of the last accepts, none of which is believed again (decision 0007)."""
+
 answers = st.sampled_from(["none", "new", "twice", "replay", "forged", "other device"])
 what = st.one_of(
     st.tuples(st.just("join"), st.just(b"")),
@@ -44,15 +49,16 @@ what = st.one_of(
 steps = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 60), st.booleans(), answers),
     st.tuples(st.just("command"), st.sampled_from(COMMANDS)),
-    st.tuples(st.just("rejoin"), st.sampled_from(["accept", "none", "replay", "forged"])),
+    st.tuples(st.just("rejoin"), st.sampled_from(["accept", "none", "lost", "anew"])),
+    st.tuples(st.just("rejoin"), st.sampled_from(["replay", "forged"]), st.integers(0, 100)),
     st.tuples(st.just("reset"), st.integers(0, 4_000_000)),
     st.tuples(st.just("cut"), what, st.integers(0, 5), st.sampled_from(["before", "after", "empty"])),
     st.tuples(st.just("damage"), st.sampled_from(["nonce", "hot", "cold", "identity"]), st.integers(0, 200)),
     st.tuples(st.just("wait"), st.integers(0, 4_000_000)),
     st.tuples(st.just("wait"), st.integers(0, 40 * HOUR_MS)),
 )
-histories = st.tuples(st.integers(-10_000, 10_000), st.lists(steps, min_size=5, max_size=60))
-"""By how many ppm the device's clock is fast, and what happens."""
+histories = st.tuples(st.integers(-10_000, 10_000), st.booleans(), st.lists(steps, min_size=5, max_size=60))
+"""By how many ppm the device's clock is fast, whether it wants JoinNonces to rise, and what happens."""
 
 
 class Life:
@@ -61,10 +67,12 @@ class Life:
     The device lives by its own clock, which is wrong and begins anew with each reset; the law counts in true time.
     """
 
-    def __init__(self, clock_error_ppm=0):
+    def __init__(self, clock_error_ppm=0, strict=False):
         self.network = Network()
         self.records = MemoryStore.provisioned(DEV_EUI, JOIN_EUI, APP_KEY).records
         self.device = Device(self.network, MemoryStore(self.records))
+        self.device.strict_join = strict
+        self.device.boot()
         self.rate = 1_000_000 + clock_error_ppm
         self.since_ms = self.device.now_ms, 0  # its time and the true one at the last reset
         self.powered_ms = 0  # of earlier lives, in its time
@@ -73,9 +81,10 @@ class Life:
         self.joins = []  # (powered ms, airtime in ms) of the running series
         self.concluded = True
         self.old_downlinks = []
-        self.last_accept = None
-        self.last_accept_number = 0
-        self.accepts = 0
+        self.accepts = []  # (JoinNonce, frame) of all that the network ever sent
+        self.join_nonce = 0  # of the network's last accept
+        self.taken = []  # JoinNonces that the device began a session with, the newest first
+        self.numbered = 0  # sessions
         self.sessions = {}  # both session keys -> (number, nwk_skey, app_skey)
 
     def twin(self):
@@ -85,6 +94,7 @@ class Life:
             if name != "device":
                 setattr(other, name, copy.deepcopy(value))
         other.device = Device(other.network, MemoryStore(other.records))
+        other.device.strict_join = self.device.strict_join
         other.device.random.state = self.device.random.state
         other.device.now_ms = self.device.now_ms
         return other
@@ -120,32 +130,50 @@ class Life:
 
     # What may happen
 
-    def rejoin(self, answer="accept"):
-        device = self.device
+    def rejoin(self, answer="accept", which=0):
+        """A try to join. "lost": the accept is never heard, but recorded; "anew": the server counts from 1 again;
+        "replay": any accept there ever was comes once more."""
+        device, network = self.device, self.network
         try:
             exchange = device.mac.join(device.now_ms)
         except Wait as wait:
             device.now_ms += wait.ms
             return
-        self.network.hear(exchange)
+        network.hear(exchange)
         self.note_join(exchange)
-        frame = None
-        if answer == "accept":
-            self.network.sessions = self.accepts  # sessions and JoinNonces are never numbered twice
-            frame = self.network.accept(exchange.frame)
-            self.accepts = self.network.sessions
+        before = network.nwk_skey, network.app_skey, network.fcnt_down, network.sessions
+        number, frame = None, None
+        if answer == "anew":
+            self.join_nonce = 0
+        if answer in ("accept", "anew", "lost"):
+            self.join_nonce += 1
+            number, frame = self.join_nonce, network.accept(exchange.frame, join_nonce=self.join_nonce)
+            self.accepts.append((number, frame))
+        elif answer in ("replay", "forged") and self.accepts:
+            number, frame = self.accepts[which % len(self.accepts)]
+            network.nwk_skey, network.app_skey = keys_of(number, exchange.frame)
+        if answer == "forged" and frame:
+            frame = frame[:-1] + bytes((frame[-1] ^ 1,))
+        believed = frame is not None and answer not in ("lost", "forged") and self.believes(number)
+        if believed:
+            self.numbered += 1
+            network.sessions, network.fcnt_down = self.numbered, 0
             self.remember()
-        elif answer == "replay" and self.last_accept and device.mac._join.join_nonce == self.last_accept_number:
-            # An accept older than the last one cannot be told from a server that began anew (TS001-1.0.4 6.2.6).
-            frame = self.last_accept
-        elif answer == "forged" and self.last_accept:
-            frame = self.last_accept[:-1] + bytes((self.last_accept[-1] ^ 1,))
-        joined = names(self.transmit(exchange, frame)) == ["Joined"]
-        assert joined == (answer == "accept"), "a recorded or forged accept began a session"
-        if joined:
+        events = self.transmit(exchange, None if answer == "lost" else frame)
+        assert (names(events) == ["Joined"]) == believed, "an accept was taken that should not, or the other way round"
+        if believed:
             self.old_downlinks = []
             self.concluded = True
-            self.last_accept, self.last_accept_number = frame, self.accepts
+            self.taken.insert(0, number)
+        else:
+            network.nwk_skey, network.app_skey, network.fcnt_down, network.sessions = before
+
+    def believes(self, join_nonce):
+        """Whether a genuine accept begins a session: never one that is remembered; `strict_join`: later ones only."""
+        remembered = self.taken[:REMEMBERED]
+        if self.device.strict_join:
+            return join_nonce > (remembered or [-1])[0]
+        return join_nonce not in remembered
 
     def note_join(self, exchange):
         """Airtime of joins, by the device's powered time since the first try of a series."""
@@ -245,6 +273,7 @@ class Life:
             self.carry_out(operation)
         self.reset()
         found = observed(self.records)
+        self.taken = found["taken"]
         for name, value in found.items():
             if name == "dev_nonce":
                 assert before[name] <= value <= after[name]
@@ -296,6 +325,8 @@ def observed(records):
     mac = device.mac
     session, link = mac._records.session, mac._link
     found = {"dev_nonce": mac._join.dev_nonce, "keys": None, "fcnt_up": 0, "fcnt_down": None}
+    taken = mac._join.taken
+    found["taken"] = [int.from_bytes(taken[at : at + 3], "little") for at in range(0, len(taken), 3)]
     if session is not None:
         found.update(keys=session.skeys, fcnt_up=session.fcnt_up, fcnt_down=session.fcnt_down)
         for name in ("data_rate", "power", "nb_trans", "max_duty", "rx1_dr_offset", "rx2_dr", "rx2_hz", "rx_delay_s"):
@@ -307,9 +338,14 @@ def observed(records):
     return found
 
 
+def keys_of(join_nonce, request):
+    """(NwkSKey, AppSKey) that a device has after believing this accept as the answer to its Join-Request."""
+    return session_keys(Key(APP_KEY), join_nonce.to_bytes(3, "little"), b"\x13\x00\x00", bytes(request[17:19]))
+
+
 def live_through(history):
-    clock_error_ppm, what_happens = history
-    life = Life(clock_error_ppm)
+    clock_error_ppm, strict, what_happens = history
+    life = Life(clock_error_ppm, strict)
     for name, *arguments in what_happens:
         getattr(life, name)(*arguments)
     life.judge_airtime()

@@ -105,6 +105,55 @@ def test_accept_with_the_join_nonce_of_the_last_one_is_refused():
     assert not exchange.wants(device.network.accept(exchange.frame, join_nonce=1))
 
 
+def rejoin(device, join_nonce):
+    """Whether an accept with this JoinNonce begins a session."""
+    device.now_ms += 86_400_000
+    exchange = device.mac.join(device.now_ms)
+    device.network.hear(exchange)
+    return names(device.finish(exchange, device.network.accept(exchange.frame, join_nonce=join_nonce))) == ["Joined"]
+
+
+def test_none_of_the_last_16_accepts_begins_a_session_again_whatever_resets_there_are():
+    device = Device()
+    for join_nonce in range(1, 19):
+        assert rejoin(device, join_nonce)
+        device.boot()
+
+    for join_nonce in range(3, 19):
+        assert not rejoin(device, join_nonce)
+    assert rejoin(device, 2)  # too old to be remembered
+
+
+def test_a_server_that_begins_anew_gets_through_as_soon_as_it_has_passed_what_is_remembered():
+    device = Device()
+    for join_nonce in (1, 2, 4):
+        assert rejoin(device, join_nonce)
+
+    assert [rejoin(device, join_nonce) for join_nonce in (1, 2, 3)] == [False, False, True]
+
+
+def test_with_strict_join_only_a_higher_join_nonce_is_believed():
+    device = Device()
+    device.strict_join = True
+    assert rejoin(device.boot(), 700)
+    device.boot()
+
+    assert [rejoin(device, join_nonce) for join_nonce in (1, 700, 699, 0x1000)] == [False, False, False, True]
+
+
+def test_a_nonce_record_of_before_the_memory_of_accepts_is_read():
+    device = Device()
+    for join_nonce in (1, 2):
+        assert rejoin(device, join_nonce)
+    body = device.store.load("nonce")
+    assert len(body) == 20
+    device.store.save("nonce", body[:17])
+    device.boot()
+
+    assert not rejoin(device, 2)
+    assert rejoin(device, 1)
+
+
 def test_a_failed_rejoin_leaves_the_session_in_use():
     device = joined()
     device.now_ms += 3_600_000
