@@ -8,6 +8,7 @@ import random
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench.broker import mosquitto_program
@@ -29,6 +30,7 @@ def _survive(scale: plan.Scale, seed: int, directory: Path) -> None:
     tell(f"chaos seed {seed}: SPATZ_CHAOS_SEED={seed} repeats this plan; logs in {directory}")
     run = Run(plan.make(seed, scale), directory, tell)
     asyncio.run(run.carry_out())
+    (directory / "record.json").write_bytes(msgspec.json.encode(run.record))
     verdict = judge(run.record, capacity(scale.spool_bytes, scale.devices) if scale.overflow else None)
     tell(report.summary(run, verdict))
     assert not verdict.findings, report.story(run, verdict, directory)

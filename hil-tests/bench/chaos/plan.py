@@ -9,7 +9,7 @@ Three threads of misfortune run at once:
     clocks    the wall clock steps; the machine restarts with a wrong one and is synchronised later
 
 Pacing: rule 4 (a second between frames of a device, a replay cap) limits what can be caught up. A plan of
-`FULL` sends 50,000 frames of 500 devices in 27 minutes, 31 a second, and its gateway may replay 100 a second, so an
+`FULL` sends 50,000 frames of 500 devices in 27 minutes, 28 a second, and its gateway may replay 100 a second, so an
 outage of a minute is caught up in less than half a minute while live frames go on.
 """
 
@@ -72,12 +72,18 @@ class Scale:
     confirmed: float = 0.1
     weather: Weather = _WEATHER
 
+    @property
+    def length_s(self) -> float:
+        """How long sending takes; what an overflow hurries is saved afterwards."""
+        hurried = 0.0 if self.overflow is None else self.overflow[0] * (self.overflow[1] - self.rate)
+        return max(0.0, self.frames - hurried) / self.rate
+
     def shortened(self, share: float) -> Scale:
         """The same storm for a part of the time."""
         return replace(self, frames=int(self.frames * share))
 
 
-FULL = Scale(frames=50_000, devices=500, rate=31.0, replay_per_second=100, overflow=(100.0, 80.0))
+FULL = Scale(frames=50_000, devices=500, rate=28.0, replay_per_second=100, overflow=(100.0, 80.0))
 SHORT = Scale(
     frames=800,
     devices=100,
@@ -113,7 +119,7 @@ _COUNTER_BACK_S = (20.0, 400.0)
 def make(seed: int, scale: Scale) -> Plan:
     """Draw a plan."""
     chance = random.Random(f"plan/{seed}")
-    actions = _network(chance, scale, scale.frames / scale.rate)
+    actions = _network(chance, scale, scale.length_s)
     length_s = max(action.at_s for action in actions)
     actions += [*_kills(chance, scale, length_s), *_clocks(chance, scale, length_s)]
     return Plan(seed, scale, sorted(actions, key=lambda action: action.at_s))
