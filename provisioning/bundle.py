@@ -39,7 +39,7 @@ CALLED_FROM_OUTSIDE = ("run",)  # by main.py
 NODE_DEFAULTS = ("sample_interval_s", "spread_percent", "start_delay_s", "dim_percent", "watchdog", "strict_join")
 # What application packages there are: files of `firmware.node.packages`, with hyphens as in NODE.toml.
 NODE_PACKAGES = "firmware.node.packages"
-# What every node that has it loads at once and keeps becomes one file; the first of a line names it (merging.py).
+# What every node loads together, and keeps or forgets together, becomes one file; the first names it (merging.py).
 LOADED_TOGETHER = (
     (
         "firmware.lorawan.mac",
@@ -50,6 +50,7 @@ LOADED_TOGETHER = (
         "firmware.lorawan.sensing_plan",
         "firmware.lorawan.dwell",
     ),
+    ("firmware.lorawan.activation", "firmware.lorawan.backoff"),
     ("firmware.radio.sx126x",),
     ("firmware.radio.sx127x",),
 )

@@ -6,9 +6,9 @@ On a node each module costs an object, a dictionary, three names (its own, its p
 imports, a place in that dictionary. People read small modules; a node needs not pay for that.
 
 A group is a module, its head, with all modules of its package that it imports at the top level, directly or by others
-of them; further heads may be named. Left out are modules that a string of the program names: somebody loads or forgets
-those by name. What is imported inside of functions is loaded later, or never, and stays apart unless the head needs it
-too.
+of them; further heads may be named. Left out are modules, except the head, that a string of the program names: somebody
+loads or forgets those by name. What is imported inside of functions is loaded later, or never, and stays apart unless
+the head needs it too.
 
 The text of each module stays as it is, in the order in which they would have been loaded; two private names that
 collide are told apart; imports between them go, others lead to the head. `Merged.origin` tells which line of which
@@ -64,7 +64,8 @@ def merge(program: Mapping[str, bytes], groups: Sequence[Sequence[str]]) -> Merg
     for heads in groups:
         present = [name for name in heads if name in modules]
         if present:
-            order = [name for name in _together(present, modules) if name not in named and name not in home]
+            apart = (named - {present[0]}) | set(home)
+            order = [name for name in _together(present, modules) if name not in apart]
             if len(order) > 1 and present[0] in order:
                 orders[present[0]] = order
                 home.update((name, present[0]) for name in order)

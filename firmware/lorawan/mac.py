@@ -95,22 +95,23 @@ class Mac:
         Raises `Busy`, `JoinWait`, `DutyCycleWait` or `NonceExhausted`. A session that exists stays until a Join-Accept
         comes.
         """
+        from . import backoff
         from .activation import Activation
 
         self._require_idle()
         join, region = self._join, self._region
         if join.dev_nonce >= NONCE_END:
             raise NonceExhausted("all DevNonces are used: this device needs a new DevEUI or JoinEUI")
-        join.begin(now_ms)
+        backoff.begin(join, now_ms)
         data_rate = region.JOIN_DRS[join.turn % len(region.JOIN_DRS)]
         airtime = self._outgoing.airtime_us(frames.JOIN_REQUEST_BYTES, data_rate)
-        wait_ms = join.wait_ms(airtime, now_ms)
+        wait_ms = backoff.wait_ms(join, airtime, now_ms)
         if wait_ms:
-            if join.due_for_storing(now_ms):
+            if backoff.due_for_storing(join, now_ms):
                 self._records.save_nonce(now_ms)
-            raise JoinWait(join.patience_ms(wait_ms))
+            raise JoinWait(backoff.patience_ms(join, wait_ms))
         channel = self._outgoing.choose(data_rate, airtime, now_ms, True)
-        dev_nonce = join.spend(airtime, now_ms)
+        dev_nonce = backoff.spend(join, airtime, now_ms)
         self._records.save_nonce(now_ms)
         self._outgoing.send(channel, data_rate, airtime, region.MAX_EIRP_DBM, now_ms, now_ms)
         self._activation = Activation(self._records.identity, dev_nonce, self.strict_join)
@@ -315,7 +316,9 @@ class Mac:
         join, records = self._join, self._records
         accept = None if heard is None else activation.accept(heard.frame, join)
         if accept is None:
-            join.pause(now_ms, self._random_u32)
+            from .backoff import pause
+
+            pause(join, now_ms, self._random_u32)
             return [JoinFailed()]
         records.session = activation.begin(accept, self._link, self._outgoing.data_rate)
         join.conclude(accept.join_nonce)

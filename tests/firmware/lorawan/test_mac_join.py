@@ -2,6 +2,7 @@
 
 from binascii import unhexlify
 
+from firmware.lorawan import backoff
 from firmware.lorawan.errors import Busy, JoinWait, LorawanError, NoIdentity, NonceExhausted, NotJoined, Wait
 from firmware.lorawan.join import JoinState
 from firmware.lorawan.memory_store import MemoryStore
@@ -187,14 +188,14 @@ def test_exhausted_dev_nonce_refuses_to_join():
 def test_back_off_allows_36_s_then_36_s_then_8_7_s_a_day_and_not_more():
     join, now_ms, airtime_us = JoinState(), 5_000, 370_688
     spent = [0, 0, 0, 0]
-    join.begin(now_ms)
+    backoff.begin(join, now_ms)
     start_ms = now_ms
     while now_ms - start_ms < (11 + 48) * HOUR_MS:
-        wait_ms = join.wait_ms(airtime_us, now_ms)
+        wait_ms = backoff.wait_ms(join, airtime_us, now_ms)
         if wait_ms == 0:
             hours = (now_ms - start_ms) // HOUR_MS
             spent[0 if hours < 1 else 1 if hours < 11 else 2 if hours < 35 else 3] += airtime_us
-            join.spend(airtime_us, now_ms)
+            backoff.spend(join, airtime_us, now_ms)
         now_ms += max(wait_ms, 1_000)
 
     assert [us // 1_000_000 for us in spent] == [35, 35, 8, 8]
@@ -205,12 +206,12 @@ def test_back_off_allows_36_s_then_36_s_then_8_7_s_a_day_and_not_more():
 def test_tries_are_spread_over_the_day_instead_of_spent_in_its_first_hours():
     join, now_ms = JoinState(), 0
     airtimes_us = (61_696, 113_152, 205_824, 370_688, 823_296, 1_482_752)
-    join.begin(now_ms)
+    backoff.begin(join, now_ms)
     at_ms = []
     while now_ms < (11 + 48) * HOUR_MS:
-        wait_ms = join.wait_ms(airtimes_us[join.turn % 6], now_ms)
+        wait_ms = backoff.wait_ms(join, airtimes_us[join.turn % 6], now_ms)
         if wait_ms == 0:
-            join.spend(airtimes_us[join.turn % 6], now_ms)
+            backoff.spend(join, airtimes_us[join.turn % 6], now_ms)
             at_ms.append(now_ms)
         now_ms += max(wait_ms, 1_000)
 
@@ -221,14 +222,14 @@ def test_tries_are_spread_over_the_day_instead_of_spent_in_its_first_hours():
 
 def test_an_answer_that_was_not_believed_is_followed_by_another_try_at_once():
     join, airtime_us = JoinState(), 1_482_752
-    join.begin(0)
+    backoff.begin(join, 0)
     now_ms = 12 * HOUR_MS
-    join.spend(airtime_us, now_ms)
-    assert join.wait_ms(airtime_us, now_ms) > 3 * HOUR_MS
+    backoff.spend(join, airtime_us, now_ms)
+    assert backoff.wait_ms(join, airtime_us, now_ms) > 3 * HOUR_MS
 
     join.answered = True
 
-    assert join.wait_ms(airtime_us, now_ms) == 0
+    assert backoff.wait_ms(join, airtime_us, now_ms) == 0
 
 
 def test_power_that_fails_after_three_minutes_neither_stops_the_time_of_the_back_off_nor_the_change_of_data_rates():
@@ -252,17 +253,17 @@ def test_power_that_fails_after_three_minutes_neither_stops_the_time_of_the_back
 
 def test_resets_do_not_refill_the_back_off():
     join, now_ms, airtime_us = JoinState(), 0, 370_688
-    join.begin(now_ms)
+    backoff.begin(join, now_ms)
     spent = 0
     for _ in range(200):
-        if join.wait_ms(airtime_us, now_ms) == 0:
-            join.spend(airtime_us, now_ms)
+        if backoff.wait_ms(join, airtime_us, now_ms) == 0:
+            backoff.spend(join, airtime_us, now_ms)
             spent += airtime_us
         body = join.pack(now_ms)
         join = JoinState()
         now_ms = 0
         join.unpack(body, now_ms)
-        join.begin(now_ms)
+        backoff.begin(join, now_ms)
         now_ms += 8_000
 
     assert 35_000_000 < spent <= 36_000_000
