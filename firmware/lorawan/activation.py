@@ -8,7 +8,8 @@ Loaded when a device joins; whoever wants its memory back forgets the module aft
 
 from .crypto import Key, mic_matches
 from .errors import Malformed
-from .frames import JOIN_ACCEPT, JOIN_ACCEPT_BYTES, JOIN_REQUEST, JOIN_REQUEST_BYTES, MIC_BYTES, put_mic, u24
+from .fields import u24
+from .frames import JOIN_ACCEPT, JOIN_ACCEPT_BYTES, JOIN_REQUEST, JOIN_REQUEST_BYTES, MIC_BYTES, put_mic
 from .session import Session
 
 

@@ -4,7 +4,7 @@ An unknown identifier ends the list, because its length is unknown. Answers stan
 """
 
 from .events import LinkCheck, NetworkTime, SettingsChanged
-from .frames import u24
+from .fields import u24
 
 try:
     from micropython import const

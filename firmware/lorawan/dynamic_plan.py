@@ -7,7 +7,7 @@ payload by data rate), `lowest_dr`, `lowest_rx1_dr` and `max_eirp_dbm`.
 from array import array
 
 from .errors import PayloadTooLong
-from .frames import u24
+from .fields import u24
 
 try:
     from micropython import const

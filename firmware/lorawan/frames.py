@@ -127,11 +127,6 @@ class DataFrame:
         return clear
 
 
-def u24(data, at):
-    """Three bytes, least significant first."""
-    return data[at] | data[at + 1] << 8 | data[at + 2] << 16
-
-
 def full_fcnt(fcnt16, last):
     """The 32-bit counter that a received `fcnt16` stands for after `last` (None: nothing yet); None for a replay.
 

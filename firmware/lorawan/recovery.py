@@ -4,7 +4,7 @@ import struct
 
 from . import store as names
 from .errors import NoIdentity, StateCorrupt
-from .frames import u24
+from .fields import u24
 from .join import NONCE_BYTES
 from .records import ACK_DUE, COLD_BYTES, COLD_LAYOUT, HOT_BYTES, HOT_LAYOUT, IN_SESSION, NO_FCNT
 from .session import Session

@@ -1,7 +1,7 @@
 """Remote multicast setup, TS005-1.0.0: the network gives a class C node its groups and the time to listen to them."""
 
 from ..crypto import Key
-from ..frames import u24
+from ..fields import u24
 from ..multicast import GROUPS, Group, group_keys
 
 PORT = 200
