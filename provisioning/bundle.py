@@ -238,8 +238,8 @@ def software(
     """The compiled modules of a node: path on the node -> content.
 
     Tracebacks name modules as imports do (`firmware.node.main`): the node has that name in memory anyway. For modules
-    that became one it is that of the first, and lines count through all of them. Of a package without code the folder
-    is enough.
+    that became one it is that of the first, and lines count through all of them (`origin`). Of a package without code
+    the folder is enough.
     """
     root = root or firmware_root()
     texts = shorten_private(shorten(merged(modules_for(board, profile, region, root, extras), root).texts))
@@ -251,6 +251,14 @@ def software(
             f"/lib/{places[module].with_suffix('.mpy').as_posix()}": code
             for (module, _), code in zip(texts.items(), codes, strict=True)
         }
+
+
+def origin(settings: NodeSettings, module: str, line: int) -> tuple[str, int]:
+    """Module and line of the source that a traceback of a node with these settings calls `line` of `module`."""
+    root = firmware_root()
+    extras = Extras(settings.device_class, settings.packages)
+    modules = modules_for(settings.board, settings.profile, settings.region, root, extras)
+    return merged(modules, root).origin(module, line)
 
 
 def merged(modules: Iterable[str], root: Path) -> Merged:

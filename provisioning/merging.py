@@ -44,10 +44,11 @@ class Merged:
 
     def origin(self, module: str, line: int) -> tuple[str, int]:
         """Module and line, as people know them, of what a node calls `line` of `module`; both count from 1."""
+        before = 0
         for part, lines in self.parts.get(module, ()):
-            if line <= lines:
-                return part, line
-            line -= lines
+            if line <= before + lines:
+                return part, line - before
+            before += lines
         return module, line
 
 

@@ -1,15 +1,18 @@
-"""`spatz devices` and `spatz journal`: look, change nothing."""
+"""`spatz devices`, `spatz journal` and `spatz where`: look, change nothing."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from provisioning.cli.options import JOURNAL_FILE, Session, new_session, output_options, state_options
+from provisioning.bundle import origin
+from provisioning.cli.options import EXISTING, JOURNAL_FILE, Session, new_session, output_options, state_options
 from provisioning.cli.output import Output
 from provisioning.errors import SettingsError, StateError
 from provisioning.journal import Device, Journal
+from provisioning.settings import load
 from provisioning.steps import NAMES
 
 
@@ -55,6 +58,20 @@ def journal(output: Output, /, name: str | None, **options: Any) -> None:
             )
             detail = " ".join(f"{key}={value}" for key, value in event.detail.items())
             session.output.line(f"{event.at}  {event.device}  {event.step}  {event.what}  {detail}".rstrip())
+
+
+@click.command()
+@click.argument("settings_file", metavar="NODE.toml", type=EXISTING)
+@click.argument("module")
+@click.argument("line", type=click.IntRange(min=1))
+@output_options
+@click.pass_obj
+def where(output: Output, /, settings_file: Path, module: str, line: int, **options: Any) -> None:
+    """Find the source of LINE of MODULE in a traceback: on a node modules that are loaded together are one."""
+    new_session(output, **options)
+    found, at = origin(load(settings_file), module, line)
+    output.event({"event": "where", "module": found, "line": at})
+    output.line(f"{found} {at}")
 
 
 def _journal(session: Session) -> Journal:

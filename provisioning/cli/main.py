@@ -29,6 +29,7 @@ COMMANDS = {
     "label": ("provisioning.cli.provision", "label", "A label with QR code (LoRa Alliance TR005), without any key."),
     "devices": ("provisioning.cli.look", "devices", "The devices of this state directory, and how far each has come."),
     "journal": ("provisioning.cli.look", "journal", "What was done to a device, line by line."),
+    "where": ("provisioning.cli.look", "where", "Which line of the source a node's traceback means."),
     "payload": ("provisioning.cli.payload", "payload", "Encode, decode and build payload profiles."),
     "frame": ("provisioning.cli.frame", "frame", "Look into LoRaWAN frames."),
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from provisioning import bundle
+from provisioning.cli.main import run as run_spatz
 from provisioning.merging import merge
 from tests.on_micropython import run_on_micropython
 
@@ -96,6 +97,7 @@ def test_a_line_of_a_merged_module_is_found_again():
         module, line = merged.origin("box.head", number)
         assert sources[module][line - 1].startswith(word)
     assert merged.origin("box.late", 7) == ("box.late", 7)
+    assert merged.origin("box.head", 999) == ("box.head", 999)  # there is no such line
     assert len(lines) == sum(count for _, count in merged.parts["box.head"])
 
 
@@ -153,3 +155,19 @@ def test_of_each_stack_what_is_always_loaded_is_one_module_and_the_radio_another
         "firmware.lorawan.mac",
         "firmware.radio.sx126x" if board == "virtual" else "firmware.radio.sx127x",
     ]
+
+
+def test_spatz_where_finds_the_source_of_a_line_in_a_traceback(tmp_path, capsys):
+    node = tmp_path / "node.toml"
+    node.write_text('name = "n1"\nboard = "virtual"\nprofile = "fill"\n')
+    root = bundle.firmware_root()
+    merged = bundle.merged(bundle.modules_for("virtual", "fill", "EU868", root), root)
+    text = merged.texts["firmware.lorawan.mac"].decode().splitlines()
+    place = next(at for at, line in enumerate(text, 1) if "def count_uplink" in line)
+
+    assert run_spatz(["where", str(node), "firmware.lorawan.mac", str(place)]) == 0
+
+    module, line = capsys.readouterr().out.split()
+    source = root.joinpath(*module.split(".")).with_suffix(".py").read_text().splitlines()
+    assert module == "firmware.lorawan.link"
+    assert "def count_uplink" in source[int(line) - 1]
