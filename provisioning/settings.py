@@ -52,10 +52,11 @@ DEFAULT_JOIN_EUI = "0000000000000000"
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the DevEUI comes from, and the JoinEUI."""
+    """Where the DevEUI comes from, the JoinEUI, and that the node joins."""
 
     dev_eui: str = "mac"
     join_eui: str = DEFAULT_JOIN_EUI
+    activation: str = "otaa"
 
 
 class Firmware(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,6 +128,9 @@ def _check(settings: NodeSettings, text: str, path: Path) -> None:
         parse_eui(identity.dev_eui, where=f"{path}:{line_of(text, ('identity', 'dev_eui'))} identity.dev_eui")
     if identity.join_eui != DEFAULT_JOIN_EUI:
         parse_eui(identity.join_eui, where=f"{path}:{line_of(text, ('identity', 'join_eui'))} identity.join_eui")
+    if identity.activation != "otaa":
+        reason = 'a node joins ("otaa"); personalised devices (ABP) are for programs with the LoRaWAN stack alone'
+        raise _wrong(text, path, ("identity", "activation"), reason)
     _check_calibration(settings.calibration, ("calibration",), text, path)
     _check_radio(settings, text, path)
     for key, value in settings.network.tags.items():

@@ -18,6 +18,8 @@ def recover(records, store, link, duty, join, now_ms):
     identity = store.load(names.IDENTITY)
     if not identity:
         raise NoIdentity("no identity in the store: provision this device")
+    if len(identity) == 44:  # `abp.IDENTITY_BYTES`, without loading it
+        raise NoIdentity("the identity is personalised (ABP), but this device joins: provision it with an AppKey")
     if len(identity) not in (32, 48):
         raise StateCorrupt("record identity: %d bytes" % len(identity))
     records.identity = identity

@@ -156,6 +156,13 @@ def test_a_class_or_package_that_cannot_be_is_refused(line, key, reason):
     assert reason in str(error.fields["reason"])
 
 
+def test_a_node_that_shall_be_personalised_is_told_that_nodes_join():
+    error = refused(WHOLE.replace("[identity]\n", '[identity]\nactivation = "abp"\n'))
+
+    assert (error.fields["key"], error.fields["line"]) == ("identity.activation", 10)
+    assert "a node joins" in str(error.fields["reason"])
+
+
 def test_a_modem_is_class_a_without_packages():
     text = WHOLE.replace("virtual", "esp32_rak3172")
 

@@ -301,6 +301,13 @@ def test_a_device_without_identity_or_session_says_so():
     assert issubclass(Busy, LorawanError)
 
 
+def test_a_device_that_joins_says_so_when_its_identity_is_a_personalised_one():
+    device = Device()
+    device.store.save("identity", bytes(44))
+
+    assert "this device joins" in str(raises(NoIdentity, device.boot))
+
+
 def test_a_new_identity_keeps_the_nonces_and_drops_the_session():
     device = joined()
     device.store.records.update(MemoryStore.provisioned(DEV_EUI, JOIN_EUI, bytes(reversed(APP_KEY))).records)
