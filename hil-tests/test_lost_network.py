@@ -1,7 +1,8 @@
 """A node loses its network for 30 days, its power fails at random, and the network comes back.
 
 The real node software on a virtual board, in virtual time. Whatever happened: its newest data arrives within one report
-interval, nothing is used twice, the law is kept, and nothing locks it out. `make soak` tries more seeds and profiles.
+interval, nothing is used twice, the law is kept, and nothing locks it out. Every run has the 30 days of a node that is still
+known and five of one that is not; `make soak` has the month of every fate, with more seeds and profiles, and class C.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from firmware.lorawan.regions import eu868
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
 AWAY_S = 30 * DAY_S
+LONG_S = 5 * DAY_S
+"""Past the 96 h for which a node believes in its session, and in the slow days of the join back-off."""
 SPREAD = 1.1  # `spread_percent` is 10
 JOIN_TURN_S = 4.2 * HOUR_S
 """The join budget of later days is 8.7 s: 17 tries a day, one in 82 minutes on average, 4.1 h after one at SF12."""
@@ -31,13 +34,20 @@ class Away:
     """One node and what happens to it. `seed` decides when its power fails, and for how long."""
 
     def __init__(
-        self, root: Path, seed: int, profile: str = "fill", *, interval_s: int = 6 * HOUR_S, confirmed: bool = False
+        self,
+        root: Path,
+        seed: int,
+        profile: str = "fill",
+        *,
+        interval_s: int = 6 * HOUR_S,
+        confirmed: bool = False,
+        device_class: str = "A",
     ) -> None:
         self.interval_s = SPREAD * interval_s
         """The longest time between two reports."""
         # A watchdog wakes the node twice a minute, which only makes a month long.
         settings = {"confirmed": confirmed, "start_delay_s": 0, "watchdog": False}
-        plan = Plan(NAME, profile, report_interval_s=interval_s, settings=settings)
+        plan = Plan(NAME, profile, report_interval_s=interval_s, settings=settings, device_class=device_class)
         self.block = Block(root, [plan], seed=seed)
         self.board = self.block.street.nodes[NAME].board
         self.chance = random.Random(seed)
@@ -130,12 +140,12 @@ class Away:
             assert total <= budget_us or not budget_us
 
 
-def lose_and_find(node: Away, *, forgotten: bool) -> None:
-    """The network is away for 30 days, and may come back without knowing the node's session."""
+def lose_and_find(node: Away, *, forgotten: bool, away_s: float = AWAY_S, cuts: int = 12) -> None:
+    """The network is away, and may come back without knowing the node's session."""
     node.live(4 * node.interval_s, 1)
     assert len(node.fresh(0)) >= 3
     node.connected = False
-    node.live(AWAY_S, 12)
+    node.live(away_s, cuts)
     if forgotten:
         node.block.recreate(NAME)
     node.connected = True
@@ -169,19 +179,15 @@ def find_for_the_first_time(node: Away) -> None:
 
 def test_a_node_that_lost_its_network_for_30_days_delivers_its_newest_data_within_an_interval(tmp_path: Path) -> None:
     with Away(tmp_path, seed=1) as node:
-        lose_and_find(node, forgotten=False)
+        lose_and_find(node, forgotten=False, cuts=6)
 
 
 def test_a_node_whose_session_was_forgotten_meanwhile_joins_and_delivers(tmp_path: Path) -> None:
     with Away(tmp_path, seed=2) as node:
-        lose_and_find(node, forgotten=True)
+        lose_and_find(node, forgotten=True, away_s=LONG_S, cuts=2)
 
 
-def test_a_node_that_finds_its_first_network_after_30_days_joins_and_delivers(tmp_path: Path) -> None:
-    with Away(tmp_path, seed=3) as node:
-        find_for_the_first_time(node)
-
-
+@pytest.mark.soak
 def test_a_node_that_is_deleted_and_made_anew_at_the_server_comes_back_by_itself(tmp_path: Path) -> None:
     with Away(tmp_path, seed=4) as node:
         node.live(4 * node.interval_s, 1)
@@ -195,6 +201,7 @@ def test_a_node_that_is_deleted_and_made_anew_at_the_server_comes_back_by_itself
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)  # a month with a report in each hour
 @pytest.mark.parametrize("seed", range(100, 106))
 @pytest.mark.parametrize(("profile", "confirmed"), [("fill", True), ("light", False), ("air", False)])
 @pytest.mark.parametrize("fate", ["kept", "forgotten", "never"])
@@ -204,3 +211,11 @@ def test_no_seed_locks_a_node_out(tmp_path: Path, seed: int, profile: str, confi
             find_for_the_first_time(node)
         else:
             lose_and_find(node, forgotten=fate == "forgotten")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)  # it never sleeps for long
+@pytest.mark.parametrize("fate", ["kept", "forgotten"])
+def test_a_node_of_class_c_is_not_locked_out_either(tmp_path: Path, fate: str) -> None:
+    with Away(tmp_path, 200, "light", device_class="C") as node:
+        lose_and_find(node, forgotten=fate == "forgotten")
