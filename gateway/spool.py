@@ -20,6 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -41,9 +42,12 @@ _MOST_WAITING_FRAMES = 4096
 
 
 class _Request(NamedTuple):
-    work: Callable[[Store], Any]
+    """`work`; or, without it, an append of `frames`: those that come one after the other are done together."""
+
     done: asyncio.Future[Any]
-    frames: int
+    work: Callable[[Store], Any] | None = None
+    frames: Sequence[Frame] = ()
+    count_to: int = 0
 
 
 class Spool:
@@ -102,7 +106,9 @@ class Spool:
         if self._waiting_frames + len(frames) > _MOST_WAITING_FRAMES:
             raise SpoolBusy("the disk cannot follow")
         self._waiting_frames += len(frames)
-        return self._submit(lambda store: store.append(frames, count_to), len(frames))
+        done: asyncio.Future[list[dict[int, Before]]] = self._loop.create_future()
+        self._queue.put(_Request(done, frames=frames, count_to=count_to))
+        return done
 
     def forget(self, destination: int, delivered: Iterable[tuple[int, int]]) -> asyncio.Future[None]:
         """A destination has acknowledged these (DevAddr, seq)."""
@@ -123,9 +129,9 @@ class Spool:
         """Whether commits from now on wait for the storage medium."""
         self._full_sync = full
 
-    def _submit(self, work: Callable[[Store], T], frames: int = 0) -> asyncio.Future[T]:
+    def _submit(self, work: Callable[[Store], T]) -> asyncio.Future[T]:
         done: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Request(work, done, frames))
+        self._queue.put(_Request(done, work))
         return done
 
     # The thread
@@ -174,7 +180,7 @@ class Spool:
                 self._store.begin()
                 if any(request.frames for request in batch) and (crowded or self._store.crowded()):
                     lost.append(self._store.evict())
-                results = [request.work(self._store) for request in batch]
+                results = self._work(batch)
                 self._store.commit()
                 self.bytes_used = self._store.bytes_used()
             except Exception as error:
@@ -189,6 +195,19 @@ class Spool:
                 return [failure] * len(batch), lost
             return results, lost
         raise AssertionError("unreachable")
+
+    def _work(self, batch: list[_Request]) -> list[Any]:
+        """The results, one a request."""
+        results: list[Any] = []
+        for (appends, count_to), group in groupby(batch, lambda request: (request.work is None, request.count_to)):
+            requests = list(group)
+            if appends:
+                frames = [frame for request in requests for frame in request.frames]
+                before = iter(self._store.append(frames, count_to))
+                results += [list(islice(before, len(request.frames))) for request in requests]
+            else:
+                results += [request.work(self._store) for request in requests if request.work is not None]
+        return results
 
     def _make_room(self) -> bool:
         """The disk is full: give back the reserve, once, and stay as small as now. False: that has been done."""
@@ -222,7 +241,7 @@ class Spool:
             self.evicted += loss.frames
             self.on_loss(loss)
         for request, result in zip(batch, results, strict=True):
-            self._waiting_frames -= request.frames
+            self._waiting_frames -= len(request.frames)
             if request.done.done():
                 continue
             if isinstance(result, Exception):

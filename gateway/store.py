@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from gateway.errors import SpoolError, SpoolForeign
 from gateway.frames import Moment, Uplink
+
+_T = TypeVar("_T")
 
 # "Spat" in ASCII; shown by file(1) and checked on opening.
 _APPLICATION_ID = 0x53706174
@@ -40,11 +43,14 @@ _EVICT_ROWS = 512
 _SPARE_PAGES = 64
 # `seq` is reserved in steps, so that no commit has to touch the ceiling.
 _SEQ_STEP = 1_000_000
+# Frames in one statement: SQLite lets go of the interpreter at each, and has to wait for it again each time.
+_TOGETHER = 32
 # Identical copies (NbTrans allows 15 transmissions of one frame) looked at for one head.
 _MOST_COPIES = 16
 # Lane of frames that have no DevAddr.
 NO_DEV_ADDR = -1
 
+_NEWEST = "(SELECT max(seq) FROM pending WHERE destination = ? AND dev_addr = ?)"
 _SCHEMA = """
 CREATE TABLE frame (
     seq INTEGER PRIMARY KEY,
@@ -187,28 +193,56 @@ class Store:
 
     def append(self, frames: Sequence[Frame], count_to: int = 0) -> list[dict[int, Before]]:
         """Store frames. For each: destination -> what waited there before it, counted up to `count_to` frames."""
-        if frames and frames[-1].seq > self._ceiling:
-            self._ceiling = frames[-1].seq + _SEQ_STEP
+        newest = max((frame.seq for frame in frames), default=0)
+        if newest > self._ceiling:
+            self._ceiling = newest + _SEQ_STEP
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seq_ceiling', ?)", (self._ceiling,))
+        waiting = self._waiting(frames, count_to)
         before: list[dict[int, Before]] = []
-        for seq, dev_addr, moment, body, destinations in frames:
-            last: dict[int, Before] = {}
-            for destination in destinations:
-                waits = self.pending[destination] > 0
-                last[destination] = self._waiting(destination, dev_addr, count_to) if waits else Before()
-                self._db.execute("INSERT INTO pending VALUES (?, ?, ?)", (destination, dev_addr, seq))
-                self.pending[destination] += 1
-            self._db.execute(
-                "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?)",
-                (seq, dev_addr, moment.boot, moment.mono_us, moment.wall_us, body),
-            )
+        pending: list[tuple[int, int, int]] = []
+        for seq, dev_addr, _, _, destinations in frames:
+            last = {destination: waiting.get((destination, dev_addr), Before()) for destination in destinations}
             before.append(last)
+            for destination, (_, number) in last.items():
+                waiting[destination, dev_addr] = Before(seq, min(number + 1, max(1, count_to)))
+                pending.append((destination, dev_addr, seq))
+                self.pending[destination] += 1
+        self._insert("pending", pending)
+        self._insert(
+            "frame",
+            [
+                (seq, dev_addr, moment.boot, moment.mono_us, moment.wall_us, body)
+                for seq, dev_addr, moment, body, _ in frames
+            ],
+        )
         return before
 
-    def _waiting(self, destination: int, dev_addr: int, count_to: int) -> Before:
+    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        for chunk in _chunks(rows):
+            places = ", ".join((f"({', '.join('?' * len(chunk[0]))})",) * len(chunk))
+            self._db.execute(f"INSERT INTO {table} VALUES {places}", list(chain.from_iterable(chunk)))  # noqa: S608
+
+    def _waiting(self, frames: Sequence[Frame], count_to: int) -> dict[tuple[int, int], Before]:
+        """(destination, DevAddr) -> what waits there now, of the pairs in `frames`."""
+        pairs = {
+            (destination, frame.dev_addr): None
+            for frame in frames
+            for destination in frame.destinations
+            if self.pending[destination] > 0
+        }
+        if count_to > 1:
+            return {pair: self._count(*pair, count_to) for pair in pairs}
+        found: dict[tuple[int, int], Before] = {}
+        for chunk in _chunks(list(pairs)):
+            seeks = ", ".join((_NEWEST,) * len(chunk))
+            seqs = self._db.execute(f"SELECT {seeks}", list(chain.from_iterable(chunk))).fetchone()
+            found.update((pair, Before(seq, 1)) for pair, seq in zip(chunk, seqs, strict=True) if seq is not None)
+        return found
+
+    def _count(self, destination: int, dev_addr: int, count_to: int) -> Before:
         seqs = self._db.execute(
             "SELECT seq FROM pending WHERE destination = ? AND dev_addr = ? ORDER BY seq DESC LIMIT ?",
-            (destination, dev_addr, max(1, count_to)),
+            (destination, dev_addr, count_to),
         ).fetchall()
         return Before(seqs[0][0], len(seqs)) if seqs else Before()
 
@@ -386,6 +420,16 @@ class Store:
     def gateways(self) -> list[str]:
         """Remembered concentrators, latest first."""
         return [row[0] for row in self._db.execute("SELECT id FROM gateway ORDER BY seen_us DESC LIMIT 64")]
+
+
+def _chunks(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Of few different lengths, so that a statement for each stays prepared: 32, 32, .., 16, 8, 4, 2, 1."""
+    begin, size = 0, _TOGETHER
+    while begin < len(rows):
+        while size > len(rows) - begin:
+            size //= 2
+        yield rows[begin : begin + size]
+        begin += size
 
 
 def _read(body: bytes | None) -> Uplink | None:

@@ -34,7 +34,7 @@ def _survive(scale: plan.Scale, seed: int, directory: Path) -> None:
     verdict = judge(run.record, capacity(scale.spool_bytes, scale.devices) if scale.overflow else None)
     tell(report.summary(run, verdict))
     assert not verdict.findings, report.story(run, verdict, directory)
-    assert verdict.delivered > 0.5 * len(run.record.sent), "the plan let hardly anything through: it proves nothing"
+    assert verdict.delivered > 0.3 * len(run.record.sent), "the plan let hardly anything through: it proves nothing"
     assert run.record.claims, "no downlink was transmitted: nothing is known about ghosts"
 
 

@@ -26,6 +26,10 @@ _TX_ACK_PATIENCE_S = 0.3
 _FIRST_LEAD_US = 20_000
 # Bursts wait in the kernel while the interpreter works: 1000 datagrams of 400 bytes cost it about 800 bytes each.
 _RECEIVE_BUFFER_BYTES = 4 << 20
+# Taken from the kernel before anything else gets its turn: asyncio reads one a turn of its loop, and everything that
+# waits to be relayed comes in between. 32 take about 5 ms.
+_MOST_IN_TURN = 32
+_LONGEST_DATAGRAM = 65_536
 # Datagrams the network doubled come within moments of each other.
 _MOST_RECENT = 512
 
@@ -54,11 +58,16 @@ class SemtechUdpSource:
         """Open the socket; returns the address it really has. Raises OSError."""
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in self._bind.host else socket.AF_INET
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=(self._bind.host, self._bind.port), family=family
-        )
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            sock.bind((self._bind.host, self._bind.port))
+        except OSError:
+            sock.close()
+            raise
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self, sock), sock=sock)
         self._transport = transport
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         host, port = transport.get_extra_info("sockname")[:2]
         address = Address.of(host, port)
         self.name = f"semtech_udp {address}"
@@ -160,11 +169,22 @@ class SemtechUdpSource:
 class _Datagrams(asyncio.DatagramProtocol):
     """The callback object asyncio wants."""
 
-    def __init__(self, source: SemtechUdpSource) -> None:
+    def __init__(self, source: SemtechUdpSource, sock: socket.socket) -> None:
         self._source = source
+        self._sock = sock
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """One datagram, and those that wait behind it."""
         self._source.datagram(data, (addr[0], addr[1]))
+        for _ in range(_MOST_IN_TURN - 1):
+            try:
+                data, addr = self._sock.recvfrom(_LONGEST_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self.error_received(error)
+                return
+            self._source.datagram(data, (addr[0], addr[1]))
 
     def error_received(self, exc: Exception) -> None:
         _log.debug("socket error", extra={"error": str(exc)})

@@ -1,8 +1,8 @@
 """A packet forwarder that does nothing but send and take the time, as a process of its own: what it measures is not
 held up by the benchmark.
 
-python -m tests.benchmarks._sender PORT RATE SECONDS DEVICES     frames at a fixed rate, as a city would send them
-python -m tests.benchmarks._sender PORT WINDOW FRAMES            so many in flight at once, as fast as they are taken
+python -m tests.benchmarks._sender PORT DEVICES RATE SECONDS [RATE SECONDS ..]   at these rates, one after the other
+python -m tests.benchmarks._sender PORT WINDOW FRAMES      so many in flight at once, as fast as they are taken
 
 Prints one JSON object: what was sent, acknowledged, and the latencies.
 """
@@ -63,20 +63,34 @@ def pull(port: int) -> socket.socket:
     return sock
 
 
-def at_rate(port: int, rate: float, seconds: float, devices: int) -> dict[str, object]:
-    """Send at a fixed rate."""
-    total = int(rate * seconds)
+def at_rates(port: int, devices: int, stretches: list[tuple[float, float]]) -> dict[str, object]:
+    """Send at (rate, seconds), one stretch after the other. Latencies are those of frames sent at the highest rate."""
+    highest = max(rate for rate, _ in stretches)
+    due_s: list[float] = []
+    hurried: set[int] = set()
+    end_s = 0.0
+    for rate, seconds in stretches:
+        frames = range(len(due_s), len(due_s) + int(rate * seconds))
+        due_s += [end_s + number / rate for number in range(len(frames))]
+        hurried.update(frames if rate == highest else ())
+        end_s += seconds
+    total = len(due_s)
     up, down = _socket(port), pull(port)
-    sent = [0.0] * 65_536
+    sent = [(0, 0.0)] * 65_536
     latencies: list[float] = []
+    acknowledged = 0
 
     def hear() -> None:
-        while len(latencies) < total:
+        nonlocal acknowledged
+        while acknowledged < total:
             try:
                 answer = up.recv(64)
             except TimeoutError:
                 return
-            latencies.append(time.perf_counter() - sent[int.from_bytes(answer[1:3], "big")])
+            number, sent_s = sent[int.from_bytes(answer[1:3], "big")]
+            acknowledged += 1
+            if number in hurried:
+                latencies.append(time.perf_counter() - sent_s)
 
     ear = threading.Thread(target=hear, daemon=True)
     ready = [datagram(number, devices) for number in range(min(total, 20_000))]
@@ -85,19 +99,20 @@ def at_rate(port: int, rate: float, seconds: float, devices: int) -> dict[str, o
     behind = 0.0
     for number in range(total):
         data = ready[number] if number < len(ready) else datagram(number, devices)
-        while (wait_s := started + number / rate - time.perf_counter()) > 0:
+        while (wait_s := started + due_s[number] - time.perf_counter()) > 0:
             time.sleep(min(wait_s, 0.002))
         behind = max(behind, -wait_s)
-        sent[number & 0xFFFF] = time.perf_counter()
+        now_s = time.perf_counter()
+        sent[number & 0xFFFF] = (number, now_s)
         up.send(data)
-        if sent[number & 0xFFFF] - pulled > _PULL_EVERY_S:
-            pulled = sent[number & 0xFFFF]
+        if now_s - pulled > _PULL_EVERY_S:
+            pulled = now_s
             down.send(b"\x02\0\1\x02" + EUI)
     took_s = time.perf_counter() - started
     ear.join(_PATIENCE_S)
     return {
         "frames": total,
-        "acknowledged": len(latencies),
+        "acknowledged": acknowledged,
         "sent_per_s": round(total / took_s, 1),
         "sender_behind_ms": round(behind * 1000, 1),
         "ack_p50_ms": percentile_ms(latencies, 0.5),
@@ -123,5 +138,8 @@ def in_flight(port: int, window: int, frames: int) -> dict[str, object]:
 if __name__ == "__main__":
     words = [float(word) for word in sys.argv[2:]]
     port = int(sys.argv[1])
-    result = at_rate(port, *words[:2], int(words[2])) if len(words) == 3 else in_flight(port, *map(int, words))
+    if len(words) == 2:
+        result = in_flight(port, *map(int, words))
+    else:
+        result = at_rates(port, int(words[0]), list(zip(words[1::2], words[2::2], strict=True)))
     sys.stdout.write(json.dumps(result))

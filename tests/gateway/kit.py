@@ -243,12 +243,12 @@ class Listener:
 
 
 class GatewayProcess:
-    """`spatz-gateway run` as a real process; `log` is all it said."""
+    """`spatz-gateway run` as a real process, started by the words `by` if there are any; `log` is all it said."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, *by: str) -> None:
         self.log: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "run", "--config", str(config)],
+            [*by, sys.executable, "-m", "gateway", "run", "--config", str(config)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

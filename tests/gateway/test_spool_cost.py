@@ -59,9 +59,11 @@ class Filled:
         """Steps of what is done for every frame."""
         store, middle = self.store, self.devices // 2
         frame = self.frame()
+        eight = [self.frame() for _ in range(8)]
         (row,), _ = store.heads(self.city, middle, 1, NOBODY)
         return {
             "append": self.steps(lambda: store.append([frame], count_to=3)),
+            "append of eight": self.steps(lambda: store.append(eight)),
             "next": self.steps(lambda: store.heads(self.city, middle, 1, NOBODY)),
             "next of ten": self.steps(lambda: store.heads(self.city, middle, 10, NOBODY)),
             "next, ten busy": self.steps(
@@ -96,5 +98,5 @@ def test_no_statement_for_a_frame_walks_through_a_table(tmp_path: Path) -> None:
     assert len(wanted) >= 4
     for text in wanted:
         for plan in store._db.execute(f"EXPLAIN QUERY PLAN {text}"):
-            assert "SCAN" not in plan[3], text
+            assert "SCAN" not in plan[3].replace("SCAN CONSTANT ROW", ""), text
             assert "TEMP B-TREE" not in plan[3], text

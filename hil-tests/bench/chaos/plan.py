@@ -90,10 +90,11 @@ SHORT = Scale(
     rate=70.0,
     replay_per_second=400,
     spacing="500ms",
-    calm_s=(0.3, 0.7),
-    outage_s=(0.8, 1.8),
-    kill_every_s=7.0,
+    calm_s=(0.2, 0.5),
+    outage_s=(0.6, 1.2),
+    kill_every_s=8.0,
     clock_every_s=5.0,
+    confirmed=0.15,
 )
 
 
