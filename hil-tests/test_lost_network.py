@@ -1,8 +1,9 @@
 """A node loses its network for 30 days, its power fails at random, and the network comes back.
 
 The real node software on a virtual board, in virtual time. Whatever happened: its newest data arrives within one report
-interval, nothing is used twice, the law is kept, and nothing locks it out. Every run has the 30 days of a node that is still
-known and five of one that is not; `make soak` has the month of every fate, with more seeds and profiles, and class C.
+interval, nothing is used twice, the law is kept, and nothing locks it out. Every run has the 30 days of a node that is
+still known and five of one that is not; `make soak` has the month of every fate, with more seeds and profiles, and
+class C.
 """
 
 from __future__ import annotations
