@@ -439,7 +439,8 @@ def test_frames_go_up_and_downlinks_come_back_through_the_whole_gateway(
         # What was refused cost no airtime; what is sent does, and a restart does not forget it.
         assert health(gateway.daemon)["duty_cycle"] == []
         daemon.status, order.downlink_id = gw.OK, 100
-        daemon.publish(uplink_event(data_frame(0x26011BDA, 2)))
+        # Of another device: a second frame of the first would wait its turn (rule 4), and so miss its RX1.
+        daemon.publish(uplink_event(data_frame(0x26011BDB, 1)))
         context = listener.wait_uplinks(2)[1].rx_info.context
         for target in order.items:
             target.tx_info.context = context
