@@ -29,7 +29,7 @@ _GREETING_S = 1.0
 _PAUSE_S = 0.5
 # A failed handshake leaves its quarter of a megabyte in a ring of references. The collector counts objects, not bytes,
 # and would let hundreds of megabytes pile up before it looks.
-_COLLECT_EVERY = 64
+_COLLECT_EVERY = 16
 
 
 class Door:
