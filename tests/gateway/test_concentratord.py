@@ -416,7 +416,7 @@ def test_frames_go_up_and_downlinks_come_back_through_the_whole_gateway(
         assert (frame.rx_info.gateway_id, frame.rx_info.uplink_id) == (EUI, 4711)
 
         order = gw.DownlinkFrame(downlink_id=99, gateway_id=EUI)
-        for hz, seconds in ((868_100_000, 1), (869_525_000, 2)):
+        for hz, seconds in ((868_100_000, 5), (869_525_000, 6)):  # RX1DELAY is the network's choice
             target = order.items.add(phy_payload=downlink_frame(0x26011BDA))
             target.tx_info.frequency, target.tx_info.power = hz, 14
             target.tx_info.modulation.lora.spreading_factor = 7
@@ -429,7 +429,7 @@ def test_frames_go_up_and_downlinks_come_back_through_the_whole_gateway(
         listener.wait(lambda one: len(one.acks()) == 1, "an answer")
         assert [one.status for one in listener.acks()[0].items] == [gw.COLLISION_PACKET, gw.COLLISION_PACKET]
         sent = daemon.orders()
-        assert [one.items[0].tx_info.timing.delay.delay.seconds for one in sent] == [1, 2]
+        assert [one.items[0].tx_info.timing.delay.delay.seconds for one in sent] == [5, 6]
         # Concentratord's own context, not the gateway's envelope around it.
         assert {one.items[0].tx_info.context for one in sent} == {COUNTER}
 

@@ -35,6 +35,7 @@ from bench.server.outputs import AppEvent, LogEvent, Output, SendDownlink
 from bench.server.storage import parse_eui
 
 RECONNECT_S = 0.5
+_CANCEL_AGAIN_S = 1.0
 JSON_MARK = b"gatewayId"
 """ChirpStack takes a message for JSON when this text is in it."""
 EVENT_MESSAGES: dict[str, type[Message]] = {
@@ -99,9 +100,10 @@ class MqttShell:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
-            loop.call_soon_threadsafe(lambda: self._task.cancel() if self._task else None)
-        thread.join()
+        while thread.is_alive():  # `asyncio.wait_for`, which aiomqtt uses, may swallow a cancellation in CPython 3.11
+            with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
+                loop.call_soon_threadsafe(lambda: self._task.cancel() if self._task else None)
+            thread.join(_CANCEL_AGAIN_S)
 
     # ------------------------------------------------------------------------------------------- inside the loop
 
