@@ -303,3 +303,34 @@ def test_the_thread_never_waits_for_company_in_a_way_that_can_hang(
         await spool.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("count_to", [0, 3])
+def test_frames_stored_together_are_told_the_same_as_frames_stored_one_by_one(tmp_path: Path, count_to: int) -> None:
+    told: list[list[dict[int, Before]]] = []
+    for name, group in (("together", 77), ("one by one", 1)):
+        store = Store(tmp_path / f"{name}.db", 64 * MIB, "boot")
+        one, two = store.destination("one"), store.destination("two")
+        frames = [frame(seq, seq * 7919 % 23, ((one,), (two,), (one, two))[seq % 3]) for seq in range(1, 155)]
+        store.begin()
+        told.append([])
+        for begin in range(0, len(frames), group):
+            told[-1] += store.append(frames[begin : begin + group], count_to)
+        store.commit()
+        assert (len(store.entries(one, 200)), len(store.entries(two, 200))) == (store.pending[one], store.pending[two])
+        assert len(store.oldest(200)) == len(frames)
+        store.close()
+    assert told[0] == told[1]
+    assert told[0][-1] != {}
+
+
+def test_appends_of_one_commit_are_each_told_their_own(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        spool = await Spool.open(tmp_path / "spool.db", MIB, "boot")
+        one = await spool.call(lambda store: store.destination("one"))
+        first, other, second = (frame(spool.next_seq(), dev_addr, (one,)) for dev_addr in (7, 8, 7))
+        told = await asyncio.gather(spool.append([first, other]), spool.append([second]))
+        assert list(told) == [[{one: Before()}, {one: Before()}], [{one: Before(first.seq, 1)}]]
+        await spool.close()
+
+    asyncio.run(scenario())
