@@ -1,14 +1,14 @@
 """Records in the ESP32's own non-volatile storage instead of files: nothing else on the board can fill or erase it.
 
-    lorawan = alone.lorawan(facts, eu868, NvsStore())
+    from esp32 import NVS
+
+    lorawan = alone.lorawan(facts, eu868, NvsStore(NVS("lorawan")))
 
 A record is a blob with the framing of `store`; its name is the key. ESP-IDF writes a new value beside the old one and
 then drops the old one, so a power cut leaves one of the two ("Non-Volatile Storage Library", section NVS internals).
 That also spreads the writes: the record `hot` takes 5 entries of 32 bytes, so the usual partition of 24 kB is erased
 once in more than a hundred writes.
 """
-
-from esp32 import NVS
 
 from .store import pack_record, unpack_record
 
@@ -18,10 +18,10 @@ _LONGEST_BYTES = 512  # `cold` with all channels has less than half of it
 
 
 class NvsStore:
-    """The same calls as `store.FileStore`, in one namespace."""
+    """The same calls as `store.FileStore`. `nvs`: an `esp32.NVS`, the namespace of its own that the records live in."""
 
-    def __init__(self, namespace="lorawan"):
-        self._nvs = NVS(namespace)
+    def __init__(self, nvs):
+        self._nvs = nvs
 
     def load(self, name):
         """The body of record `name`, or None when it was never written; raises `StateCorrupt`."""

@@ -20,19 +20,21 @@ MODULES = {
 }
 
 STORE = """
+from esp32 import NVS
 from firmware.lorawan.errors import StateCorrupt
 from firmware.lorawan.nvs_store import NvsStore
-store = NvsStore()
+store = NvsStore(NVS("lorawan"))
 """
 LIFE = """
 import machine
+from esp32 import NVS
 from firmware.lorawan import identity
 from firmware.lorawan.abp import personalised
 from firmware.lorawan.mac import Mac
 from firmware.lorawan.nvs_store import NvsStore
 from firmware.lorawan.regions import eu868
 
-store = NvsStore()
+store = NvsStore(NVS("lorawan"))
 identity.abp(store, "70b3d57ed0051234", "26011bda", "00" * 16, "11" * 16)
 mac = personalised(Mac)(eu868, store, lambda: 4)
 mac.skip_few_counters()
@@ -144,7 +146,9 @@ def test_no_counter_is_used_twice_whichever_commit_the_power_fails_in(board, kee
 
 
 def test_nor_in_files_whichever_block_write_the_power_fails_in(board):
-    life = LIFE.replace("nvs_store import NvsStore", "store import FileStore").replace("NvsStore()", "FileStore()")
+    life = LIFE.replace("nvs_store import NvsStore", "store import FileStore").replace(
+        'NvsStore(NVS("lorawan"))', "FileStore()"
+    )
     board.write_files({"/main.py": life.encode()})
     blank = board._flash.path.read_bytes()
     cuts = 0
