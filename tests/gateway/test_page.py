@@ -289,6 +289,6 @@ def test_the_console_is_silent_and_nobody_else_was_asked(street: Street, browser
     foreign = [
         url
         for url in browser.requests
-        if not url.startswith(("http://127.0.0.1:", "chrome:", "data:", "about:", f"http://{FOREIGN_NAME}:"))
+        if not url.startswith(("http://127.0.0.1:", *OF_ITS_OWN, f"http://{FOREIGN_NAME}:"))
     ]
     assert foreign == []
