@@ -26,6 +26,8 @@ from tests.gateway.kit import (
 )
 from tests.gateway.test_chain import order
 
+OF_ITS_OWN = ("chrome:", "chrome-untrusted:", "data:", "about:")  # pages inside the browser, as of a new tab
+
 pytestmark = pytest.mark.live
 
 HOSTILE = '"><img src=x onerror="harmed=1"><script>harmed=1</script>\u202e'
